@@ -1,0 +1,1 @@
+"""Canonical leaves: one decision as exact bytes."""

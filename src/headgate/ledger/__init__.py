@@ -1,0 +1,1 @@
+"""Caps, holds, endings and balances, as decisions without a database."""

@@ -1,0 +1,1 @@
+"""May this caller make this request? Keys, scopes, models, tags."""

@@ -1,0 +1,1 @@
+"""The book on disk: SQL, one writer, lock, load, decide, append."""

@@ -1,0 +1,1 @@
+"""The house: health, metrics and the read-only admin API, in a process of its own."""
