@@ -91,13 +91,17 @@ class Manner:
 
 
 MANNERS: dict[Reason, Manner] = {
-    Reason.MALFORMED_HTTP: Manner(400, Kind.INVALID, False, "The bytes are not one well-formed HTTP/1.1 request; the connection is closed."),
+    Reason.MALFORMED_HTTP: Manner(
+        400, Kind.INVALID, False, "The bytes are not one well-formed HTTP/1.1 request; the connection is closed."
+    ),
     Reason.HEADERS_TOO_LARGE: Manner(431, Kind.INVALID, False, "The request line or the headers are larger or more than the limit."),
     Reason.BODY_TOO_LARGE: Manner(413, Kind.INVALID, False, "The body is larger than the limit of its route (32 MiB for JSON)."),
     Reason.BODY_TOO_SLOW: Manner(408, Kind.INVALID, True, "The head or the body did not arrive in time."),
     Reason.UNKNOWN_ROUTE: Manner(404, Kind.ABSENT, False, "No such route. Nothing was sent to a provider."),
     Reason.METHOD_NOT_ALLOWED: Manner(405, Kind.ABSENT, False, "The route exists, this method on it does not."),
-    Reason.UPGRADE_NOT_SERVED: Manner(426, Kind.ABSENT, False, "WebSocket is not served yet; the same call over HTTP is. Codex falls back by itself."),
+    Reason.UPGRADE_NOT_SERVED: Manner(
+        426, Kind.ABSENT, False, "WebSocket is not served yet; the same call over HTTP is. Codex falls back by itself."
+    ),
     Reason.UNSUPPORTED_ENCODING: Manner(415, Kind.INVALID, False, "The body is compressed or not JSON; send plain JSON."),
     Reason.DRAINING: Manner(503, Kind.GATE, True, "Headgate is stopping: open calls finish, new ones are refused."),
     Reason.TOO_MANY_CONNECTIONS: Manner(503, Kind.GATE, True, "More connections are open than the limit, in all or of this workspace."),
@@ -105,35 +109,59 @@ MANNERS: dict[Reason, Manner] = {
     Reason.INVALID_KEY: Manner(401, Kind.AUTH, False, "The key is not known, or was revoked."),
     Reason.EXPIRED_KEY: Manner(401, Kind.AUTH, False, "The key is past its expiry, its overlap or its greatest age."),
     Reason.NETWORK_NOT_ALLOWED: Manner(403, Kind.POLICY, False, "The key may not be used from this network."),
-    Reason.ROUTE_NOT_SERVED: Manner(403, Kind.POLICY, False, "The route is part of the OpenAI API but cannot be metered yet, so it is closed."),
+    Reason.ROUTE_NOT_SERVED: Manner(
+        403, Kind.POLICY, False, "The route is part of the OpenAI API but cannot be metered yet, so it is closed."
+    ),
     Reason.INVALID_JSON: Manner(400, Kind.INVALID, False, "The body is not one JSON object in UTF-8."),
     Reason.DUPLICATE_FIELD: Manner(400, Kind.INVALID, False, "A name stands twice in one object, and two readers could see two requests."),
     Reason.TOO_DEEP: Manner(400, Kind.INVALID, False, "The JSON is nested deeper than the limit."),
     Reason.INVALID_FIELD: Manner(400, Kind.INVALID, False, "A field that governs the call has a wrong type or value."),
-    Reason.WORKSPACE_FROZEN: Manner(403, Kind.POLICY, False, "The workspace is frozen: more was billed than its room. An operator thaws it."),
+    Reason.WORKSPACE_FROZEN: Manner(
+        403, Kind.POLICY, False, "The workspace is frozen: more was billed than its room. An operator thaws it."
+    ),
     Reason.ATTRIBUTION_REQUIRED: Manner(403, Kind.POLICY, False, "The workspace requires a tag that the call does not carry."),
     Reason.MODEL_NOT_FOUND: Manner(404, Kind.ABSENT, False, "No path offers the model."),
     Reason.MODEL_NOT_ALLOWED: Manner(403, Kind.POLICY, False, "The workspace or the key may not use the model."),
     Reason.TIER_NOT_ALLOWED: Manner(403, Kind.POLICY, False, "The workspace may not use this service tier, or nobody knows it."),
-    Reason.OBJECT_NOT_FOUND: Manner(404, Kind.ABSENT, False, "The object is not known, or belongs to another workspace; the answer is the same."),
-    Reason.SHAPE_FROZEN: Manner(403, Kind.POLICY, False, "This shape of request cost more than its bound once; it is closed until an operator looks."),
+    Reason.OBJECT_NOT_FOUND: Manner(
+        404, Kind.ABSENT, False, "The object is not known, or belongs to another workspace; the answer is the same."
+    ),
+    Reason.SHAPE_FROZEN: Manner(
+        403, Kind.POLICY, False, "This shape of request cost more than its bound once; it is closed until an operator looks."
+    ),
     Reason.NO_PATH: Manner(503, Kind.PATH, True, "No path can serve the request now."),
     Reason.PATH_BUSY: Manner(429, Kind.BUSY, True, "The path serves as many calls as it may; production keeps its share."),
     Reason.PATH_CREDENTIAL: Manner(503, Kind.PATH, True, "The provider refused Headgate's own credential. The caller's key is fine."),
     Reason.UNPRICED: Manner(403, Kind.POLICY, False, "The price book has no price for this model on this path; no price, no call."),
     Reason.PRICE_STALE: Manner(403, Kind.POLICY, False, "The price was not verified for 90 days; production stops until it is."),
-    Reason.UNBOUNDED: Manner(403, Kind.POLICY, False, "The most this call can cost cannot be known beforehand, and the workspace has a cap."),
-    Reason.BUDGET_EXHAUSTED: Manner(429, Kind.BUDGET, False, "A budget has no useful amount left until its period ends or its cap is raised."),
+    Reason.UNBOUNDED: Manner(
+        403, Kind.POLICY, False, "The most this call can cost cannot be known beforehand, and the workspace has a cap."
+    ),
+    Reason.BUDGET_EXHAUSTED: Manner(
+        429, Kind.BUDGET, False, "A budget has no useful amount left until its period ends or its cap is raised."
+    ),
     Reason.BUDGET_BUSY: Manner(429, Kind.BUSY, True, "Open calls hold the rest of a budget; room comes back as they settle."),
     Reason.LEDGER_UNAVAILABLE: Manner(503, Kind.GATE, True, "The hold could not be made durable, so nothing was sent."),
     Reason.DISK_LOW: Manner(503, Kind.GATE, True, "The disk of the ledger is nearly full; what is left is kept to settle open calls."),
-    Reason.CLOCK_UNSURE: Manner(503, Kind.GATE, True, "The machine's clock jumped; no new budget period is opened until an operator restarts the gate."),
-    Reason.UPSTREAM_UNREACHABLE: Manner(503, Kind.PATH, True, "The provider could not be reached; nothing was sent and nothing is charged."),
-    Reason.UPSTREAM_TIMEOUT: Manner(503, Kind.PATH, True, "The provider did not answer in time. The hold is kept until it is known what was billed."),
-    Reason.UPSTREAM_CUT: Manner(502, Kind.PATH, True, "The provider's answer broke off. The hold is kept until it is known what was billed."),
-    Reason.UPSTREAM_INVALID: Manner(502, Kind.PATH, True, "The provider's answer could not be understood. The hold is kept until it is known what was billed."),
+    Reason.CLOCK_UNSURE: Manner(
+        503, Kind.GATE, True, "The machine's clock jumped; no new budget period is opened until an operator restarts the gate."
+    ),
+    Reason.UPSTREAM_UNREACHABLE: Manner(
+        503, Kind.PATH, True, "The provider could not be reached; nothing was sent and nothing is charged."
+    ),
+    Reason.UPSTREAM_TIMEOUT: Manner(
+        503, Kind.PATH, True, "The provider did not answer in time. The hold is kept until it is known what was billed."
+    ),
+    Reason.UPSTREAM_CUT: Manner(
+        502, Kind.PATH, True, "The provider's answer broke off. The hold is kept until it is known what was billed."
+    ),
+    Reason.UPSTREAM_INVALID: Manner(
+        502, Kind.PATH, True, "The provider's answer could not be understood. The hold is kept until it is known what was billed."
+    ),
     Reason.UPSTREAM_ERROR: Manner(502, Kind.PATH, True, "The provider answered with an error that is not in OpenAI's shape."),
-    Reason.REHEARSAL_ANSWER: Manner(502, Kind.PATH, False, "A rehearsal answered a real path. The path is stopped; nothing enters the ledger."),
+    Reason.REHEARSAL_ANSWER: Manner(
+        502, Kind.PATH, False, "A rehearsal answered a real path. The path is stopped; nothing enters the ledger."
+    ),
 }
 
 
