@@ -1,0 +1,191 @@
+"""One SQLite file: how it is opened, checked and moved forward, and the named queries that run in it.
+
+Full sync on every commit: in a power-cut simulator `NORMAL` loses holds that were already billed. One read-write connection in one process;
+readers are query-only. The bundled library of `apsw` is used, because older system libraries carry the WAL-reset bug (fixed in 3.51.3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Protocol, cast
+
+import apsw
+
+Value = int | str | bytes | None
+Row = tuple[Value, ...]
+
+APPLICATION_ID = 0x48474154  # "HGAT": tells our file from any other SQLite file
+FIXED_LIBRARY = 3051003
+
+
+class StoreError(Exception):
+    """The book cannot be opened or used; the message says what to do next."""
+
+
+def _load_queries(text: str) -> dict[str, str]:
+    queries: dict[str, str] = {}
+    for block in text.split("-- name: ")[1:]:
+        name, _, body = block.partition("\n")
+        queries[name.strip()] = body.strip()
+    return queries
+
+
+QUERIES = _load_queries(files("headgate.store").joinpath("queries.sql").read_text("utf-8"))
+
+
+def _migrations() -> list[tuple[int, str]]:
+    found = [
+        (int(entry.name[:4]), entry.read_text("utf-8"))
+        for entry in files("headgate.store").joinpath("migrations").iterdir()
+        if entry.name.endswith(".sql")
+    ]
+    return sorted(found)
+
+
+MIGRATIONS = _migrations()
+
+
+class _Cursor(Protocol):
+    """What is used of apsw's cursor; its own stub leaves the buffer type unknown."""
+
+    def execute(self, statements: str, bindings: object = ...) -> _Cursor: ...
+    def executemany(self, statements: str, sequenceofbindings: object) -> _Cursor: ...
+    def fetchall(self) -> list[Row]: ...
+    def fetchone(self) -> Row | None: ...
+
+
+class Database:
+    """A connection and the named queries. Not for use by two threads at once."""
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        self._connection = connection
+        self._cursor = _cursor(connection)
+
+    def run(self, name: str, values: Sequence[Value] | dict[str, Value] = ()) -> list[Row]:
+        return self._cursor.execute(QUERIES[name], values).fetchall()
+
+    def first(self, name: str, values: Sequence[Value] | dict[str, Value] = ()) -> Row | None:
+        return self._cursor.execute(QUERIES[name], values).fetchone()
+
+    def many(self, name: str, rows: Iterable[Sequence[Value]]) -> None:
+        self._cursor.executemany(QUERIES[name], rows)
+
+    def begin(self) -> None:
+        self._cursor.execute("BEGIN IMMEDIATE")
+
+    def commit(self) -> None:
+        self._cursor.execute("COMMIT")
+
+    def rollback(self) -> None:
+        if self._connection.in_transaction:
+            self._cursor.execute("ROLLBACK")
+
+    def changes(self) -> int:
+        return self._connection.changes()
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def checkpoint(self) -> None:
+        """Fold the write-ahead log into the file, so that a copy of the file alone is whole."""
+        self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+
+    def schema_version(self) -> int:
+        return _whole(_pragma(self._connection, "user_version"))
+
+    def integrity(self) -> str:
+        return str(self._cursor.execute("PRAGMA integrity_check(1)").fetchall()[0][0])
+
+
+def _cursor(connection: apsw.Connection) -> _Cursor:
+    return cast(_Cursor, connection.cursor())
+
+
+def _pragma(connection: apsw.Connection, text: str) -> Value:
+    row = _cursor(connection).execute(f"PRAGMA {text}").fetchone()
+    return row[0] if row else None
+
+
+def open_writer(file: Path, vfs: str | None = None, migrations: Sequence[tuple[int, str]] = MIGRATIONS) -> Database:
+    """Open the book to write, creating it or moving it forward. Raises StoreError with what to do next."""
+    if apsw.SQLITE_VERSION_NUMBER < FIXED_LIBRARY:
+        raise StoreError(
+            "apsw links a SQLite older than 3.51.3, which can corrupt a write-ahead log; install the apsw wheel of the lock file"
+        )
+    try:
+        connection = apsw.Connection(str(file), vfs=vfs)
+        connection.set_busy_timeout(2000)
+        _check_owner(connection, file)
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "foreign_keys=ON",
+            "fullfsync=ON",
+            "trusted_schema=OFF",
+            "cache_size=-65536",
+        ):
+            _pragma(connection, pragma)
+        if _pragma(connection, "journal_mode") != "wal" or _pragma(connection, "synchronous") != 2:
+            raise StoreError(f"{file}: this folder cannot hold a write-ahead log with full sync; put `gate.data` on a local disk")
+        _move_forward(connection, file, migrations)
+        return Database(connection)
+    except (apsw.NotADBError, apsw.CorruptError) as error:
+        raise StoreError(
+            f"{file}: damaged, or not a Headgate ledger ({error}); restore the last backup beside it and run `headgate ledger verify`"
+        ) from error
+    except (apsw.CantOpenError, apsw.ReadOnlyError) as error:
+        raise StoreError(
+            f"{file}: cannot be written ({error}); check that `gate.data` exists, is writable by this user and is not read-only"
+        ) from error
+    except apsw.FullError as error:
+        raise StoreError(f"{file}: the disk is full; free some space, nothing was lost") from error
+    except apsw.BusyError as error:
+        raise StoreError(f"{file}: another process writes to it; stop it first") from error
+    except apsw.IOError as error:
+        raise StoreError(f"{file}: the disk fails ({error}); check the system log before you start again") from error
+
+
+def open_reader(file: Path) -> Database:
+    """Open the book to read only. Keep each read under a second: a long one keeps the write-ahead log from shrinking."""
+    if not file.exists():
+        raise StoreError(f"{file}: no ledger here yet; run `headgate serve` once, or check `gate.data`")
+    try:
+        connection = apsw.Connection(str(file), flags=apsw.SQLITE_OPEN_READWRITE)
+        connection.set_busy_timeout(2000)
+        _check_owner(connection, file)
+        _pragma(connection, "query_only=ON")
+        return Database(connection)
+    except (apsw.NotADBError, apsw.CorruptError) as error:
+        raise StoreError(f"{file}: damaged, or not a Headgate ledger ({error}); restore the last backup") from error
+    except (apsw.CantOpenError, apsw.ReadOnlyError) as error:
+        raise StoreError(f"{file}: cannot be opened ({error}); check the rights of the folder") from error
+
+
+def _whole(value: Value) -> int:
+    assert isinstance(value, int)
+    return value
+
+
+def _check_owner(connection: apsw.Connection, file: Path) -> None:
+    owner = _pragma(connection, "application_id")
+    version = _whole(_pragma(connection, "user_version"))
+    if owner not in (0, APPLICATION_ID) or (owner == 0 and _pragma(connection, "schema_version") != 0):
+        raise StoreError(f"{file}: a SQLite file, but not a Headgate ledger; point `gate.data` at the right folder")
+    if version > MIGRATIONS[-1][0] and owner == APPLICATION_ID:
+        raise StoreError(
+            f"{file}: written by a newer Headgate (schema {version}, this one knows {MIGRATIONS[-1][0]}); "
+            "run the newer version, or restore the backup that was taken before the upgrade"
+        )
+
+
+def _move_forward(connection: apsw.Connection, file: Path, migrations: Sequence[tuple[int, str]]) -> None:
+    """Each migration in one transaction with its version, so that a crash leaves either the old schema or the new one."""
+    version = _whole(_pragma(connection, "user_version"))
+    for number, script in migrations:
+        if number > version:
+            with connection:
+                _cursor(connection).execute(script)
+                _pragma(connection, f"application_id = {APPLICATION_ID}")
+                _pragma(connection, f"user_version = {number}")
