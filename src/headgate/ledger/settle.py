@@ -70,11 +70,13 @@ def doubt(legs: Sequence[tuple[Balance, int]]) -> None:
 
 
 def refund(legs: Sequence[tuple[Balance, int]], nano: int, tokens: int) -> tuple[Movement, ...]:
-    """A later proof that less was billed than was posted. `legs` are (balance, posted amount); the figures are the true ones."""
+    """A later proof that less was billed than was charged. `legs` are (balance, posted amount); the figures are the true ones.
+
+    An overrun stays as it was booked: it tells what ran over at the time, and nothing of it is inside the cap to be given back.
+    """
     movements: list[Movement] = []
     for balance, posted in legs:
-        back = posted - (nano if balance.measure is Measure.MONEY else tokens)
-        assert back >= 0, "a refund never asks for more"
+        back = max(posted - (nano if balance.measure is Measure.MONEY else tokens), 0)
         balance.posted -= back
         movements.append(Movement(balance.id, EntryKind.REFUND, back))
         balance.step_down()

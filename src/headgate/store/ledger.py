@@ -65,6 +65,8 @@ class Ledger:
         self._clock = clock
         self._zone = zone
         self._skew_us = clock.wall_us() - clock.monotonic_us()
+        # What another thread may read to guess whether the cap is near: the room of each open budget at the last commit.
+        self.rooms: dict[tuple[str, str], int] = {}
         self._epoch = rows.whole((database.first("last_epoch", {"node": node}) or (0,))[0]) + 1
         last = database.first("last_leaf")
         self._sequence = rows.whole(last[0]) if last else 0
@@ -73,13 +75,15 @@ class Ledger:
         # State and legs of the holds that this process opened, so that a settlement need not read them back.
         self._held: dict[int, tuple[State, tuple[tuple[int, int], ...]]] = {}
         self._overrides: dict[tuple[str, str], tuple[int, int]] = {}
+        # The caps of the settings in force: an order that was made before a reload may not bring an old cap back.
+        self._caps: dict[str, int] = {}
         self.load_overrides()
         self._clear()
 
     def _clear(self) -> None:
         self._balances: dict[int, Balance] = {}
         self._rows: dict[str, list[Sequence[Value]]] = {}
-        self._mark = (self._sequence, self._previous)
+        self._mark = (self._sequence, self._previous, self._overrides, self._caps)
         self._opened: list[int] = []
         self._settled: list[int] = []
         self._closed: set[int] = set()
@@ -104,6 +108,9 @@ class Ledger:
             if name in self._rows:
                 self.database.many(name, self._rows[name])
         self.database.commit()
+        for balance in self._balances.values():
+            if balance.ends_us > self.now:
+                self.rooms[balance.rule, balance.scope] = balance.room
         for attempt in self._settled:
             self._held.pop(attempt, None)
         self._clear()
@@ -111,7 +118,7 @@ class Ledger:
     def abandon(self) -> None:
         """Forget the batch. What was promised in it was never told to anyone."""
         self.database.rollback()
-        self._sequence, self._previous = self._mark
+        self._sequence, self._previous, self._overrides, self._caps = self._mark
         # The disk knows what was committed; whatever this batch touched is read from there again.
         for attempt in (*self._opened, *self._settled):
             self._held.pop(attempt, None)
@@ -146,7 +153,9 @@ class Ledger:
     # -- budgets -----------------------------------------------------------------------------------------------------
 
     def load_overrides(self) -> None:
-        """Read the overrides of caps anew; called when one was set."""
+        """Read the overrides of caps anew; called when one was set. Of several on one budget the newest speaks alone, and after it
+        the settings do: an older one does not come back.
+        """
         now = self._clock.wall_us()
         self._overrides = {
             (rows.text(row[0]), rows.text(row[1])): (rows.whole(row[2]), rows.whole(row[6]))
@@ -157,7 +166,7 @@ class Ledger:
     def _cap(self, rule: BudgetRule, scope: str) -> tuple[int, int]:
         """The cap in force and until when it is (microseconds)."""
         cap, expires_us = self._overrides.get((rule.name, scope), (0, 0))
-        return (cap, expires_us) if expires_us > self.now else (rule.cap, 1 << 62)
+        return (cap, expires_us) if expires_us > self.now else (self._caps.get(rule.name, rule.cap), 1 << 62)
 
     def _balance(self, budget: int) -> Balance:
         balance = self._balances.get(budget)
@@ -224,6 +233,7 @@ class Ledger:
     def apply_caps(self, rules: Sequence[BudgetRule]) -> None:
         """After a reload or an override: bring every open period to the cap in force."""
         by_name = {rule.name: rule for rule in rules}
+        self._caps = {rule.name: rule.cap for rule in rules}
         for row in self.database.run("budgets_now", {"now": self.now}):
             balance = self._balances.setdefault(rows.whole(row[0]), rows.balance(row))
             rule = by_name.get(balance.rule)
@@ -376,6 +386,8 @@ class Ledger:
         if nano > rows.whole(row[3]) or tokens > rows.whole(row[4]):
             return Refusal(Reason.INVALID_FIELD, f"{show_id(attempt)} was charged less than that; a refund never asks for more")
         legs = [(self._balance(budget), value) for budget, kind, value in entries if kind == EntryKind.POST.value]
+        if not legs:
+            return Refusal(Reason.INVALID_FIELD, f"{show_id(attempt)} counts toward no budget; there is nothing to give back")
         movements = refund(legs, nano, tokens)
         for movement in movements:
             self._add("add_entry", (attempt, movement.budget, movement.kind.value, movement.amount, self.now))

@@ -148,7 +148,8 @@ UPDATE api_key SET expires_us = min(expires_us, ?), rotated_to = ? WHERE id = ?
 INSERT INTO cap_override (rule, scope, cap, actor, reason, set_us, expires_us) VALUES (?, ?, ?, ?, ?, ?, ?)
 
 -- name: overrides_now
-SELECT rule, scope, cap, actor, reason, set_us, expires_us FROM cap_override WHERE expires_us > ? ORDER BY id
+SELECT rule, scope, cap, actor, reason, set_us, expires_us
+FROM cap_override WHERE expires_us > ? AND id IN (SELECT max(id) FROM cap_override GROUP BY rule, scope) ORDER BY id
 
 -- name: add_freeze
 INSERT INTO freeze (what, reason, since_us) VALUES (?, ?, ?) ON CONFLICT (what) DO NOTHING

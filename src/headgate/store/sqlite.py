@@ -6,7 +6,7 @@ readers are query-only. The bundled library of `apsw` is used, because older sys
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Protocol, cast
@@ -50,6 +50,7 @@ MIGRATIONS = _migrations()
 class _Cursor(Protocol):
     """What is used of apsw's cursor; its own stub leaves the buffer type unknown."""
 
+    def __iter__(self) -> Iterator[Row]: ...
     def execute(self, statements: str, bindings: object = ...) -> _Cursor: ...
     def executemany(self, statements: str, sequenceofbindings: object) -> _Cursor: ...
     def fetchall(self) -> list[Row]: ...
@@ -71,6 +72,14 @@ class Database:
 
     def many(self, name: str, rows: Iterable[Sequence[Value]]) -> None:
         self._cursor.executemany(QUERIES[name], rows)
+
+    def stream(self, name: str, values: Sequence[Value] | dict[str, Value] = ()) -> Iterator[Row]:
+        """The rows one by one, for results that should not be held at once. Several may run beside each other."""
+        return iter(_cursor(self._connection).execute(QUERIES[name], values))
+
+    def begin_reading(self) -> None:
+        """Everything read until `rollback` is of one instant, whatever is written meanwhile."""
+        self._cursor.execute("BEGIN")
 
     def begin(self) -> None:
         self._cursor.execute("BEGIN IMMEDIATE")
@@ -117,7 +126,10 @@ def open_writer(file: Path, vfs: str | None = None, migrations: Sequence[tuple[i
     try:
         connection = apsw.Connection(str(file), vfs=vfs)
         connection.set_busy_timeout(2000)
-        _check_owner(connection, file)
+        _check_owner(connection, file, migrations)
+        if connection.readonly("main"):
+            # SQLite opens what it may not write without a word, and would only say so at the first hold.
+            raise StoreError(f"{file}: cannot be written; check that it and its folder are writable by this user")
         for pragma in (
             "journal_mode=WAL",
             "synchronous=FULL",
@@ -154,7 +166,7 @@ def open_reader(file: Path) -> Database:
     try:
         connection = apsw.Connection(str(file), flags=apsw.SQLITE_OPEN_READWRITE)
         connection.set_busy_timeout(2000)
-        _check_owner(connection, file)
+        _check_owner(connection, file, MIGRATIONS)
         _pragma(connection, "query_only=ON")
         return Database(connection)
     except (apsw.NotADBError, apsw.CorruptError) as error:
@@ -168,14 +180,14 @@ def _whole(value: Value) -> int:
     return value
 
 
-def _check_owner(connection: apsw.Connection, file: Path) -> None:
+def _check_owner(connection: apsw.Connection, file: Path, migrations: Sequence[tuple[int, str]]) -> None:
     owner = _pragma(connection, "application_id")
     version = _whole(_pragma(connection, "user_version"))
     if owner not in (0, APPLICATION_ID) or (owner == 0 and _pragma(connection, "schema_version") != 0):
         raise StoreError(f"{file}: a SQLite file, but not a Headgate ledger; point `gate.data` at the right folder")
-    if version > MIGRATIONS[-1][0] and owner == APPLICATION_ID:
+    if version > migrations[-1][0] and owner == APPLICATION_ID:
         raise StoreError(
-            f"{file}: written by a newer Headgate (schema {version}, this one knows {MIGRATIONS[-1][0]}); "
+            f"{file}: written by a newer Headgate (schema {version}, this one knows {migrations[-1][0]}); "
             "run the newer version, or restore the backup that was taken before the upgrade"
         )
 

@@ -91,6 +91,8 @@ class Writer(threading.Thread):
         if last:
             stopping = Refusal(Reason.DRAINING, "The gate is stopping; send the request again in a moment", retry_after=1)
             self._tell([(answered, stopping) for _, _, answered in self._line.in_turn()])
+            # Their holds stay open, and the next start puts them in doubt.
+            self._tell([(answered, _DISK_LOW) for _, answered in self._kept])
         return not last
 
     def _gather(self) -> list[tuple[Work | None, Answered]]:
@@ -122,7 +124,7 @@ class Writer(threading.Thread):
             low = self._disk_low()
             for work, answered in works:
                 self._fold(work, answered, low)
-            self._ask_again()
+            self._ask_again(low)
             self._ledger.commit()
         except apsw.FullError:
             self._ledger.abandon()
@@ -161,12 +163,16 @@ class Writer(threading.Thread):
     def _others(self, order: Order, leg: Leg) -> int:
         return self._line.others(order, leg.rule.name, leg.scope)
 
-    def _ask_again(self) -> None:
+    def _ask_again(self, low: bool) -> None:
         """Whoever waits is asked again when room may have come back, and in any case when their patience ends."""
         if not len(self._line):
             return
         unlucky = 0
         for order, until, answered in self._line.in_turn():
+            if low:
+                self._line.leave(order)
+                self._answers.append((answered, _DISK_LOW))
+                continue
             over = self._ledger.now >= until
             if over or (self._settled and unlucky < MOST_TURNS):
                 unlucky += not self._admit(order, until, answered, waits=True)
@@ -177,7 +183,7 @@ class Writer(threading.Thread):
             self._ledger.begin()
             answer = change.run(self._ledger)
             self._ledger.commit()
-        except apsw.IOError:
+        except (apsw.IOError, apsw.CorruptError):
             raise
         except Exception as error:  # noqa: BLE001  an operator's mistake is told to the operator, and undone
             self._ledger.abandon()
