@@ -112,6 +112,19 @@ SELECT h.id, (o.hold IS NOT NULL) + (e.hold IS NOT NULL)
 FROM hold h LEFT JOIN open_hold o ON o.hold = h.id LEFT JOIN ending e ON e.hold = h.id
 WHERE (o.hold IS NOT NULL) + (e.hold IS NOT NULL) <> 1
 
+-- name: holds_in_order
+SELECT h.id, h.nano, h.tokens, o.state, e.state, coalesce(e.nano, 0), coalesce(e.tokens, 0)
+FROM hold h LEFT JOIN open_hold o ON o.hold = h.id LEFT JOIN ending e ON e.hold = h.id ORDER BY h.id
+
+-- name: legs_in_order
+SELECT hold, budget, amount FROM leg ORDER BY hold, budget
+
+-- name: entries_in_order
+SELECT hold, budget, kind, amount FROM entry ORDER BY hold, budget, kind
+
+-- name: private_of
+SELECT salt, value FROM private WHERE leaf = ? AND field = ?
+
 -- name: strays
 SELECT 'leg', hold FROM leg WHERE hold NOT IN (SELECT id FROM hold)
 UNION ALL SELECT 'entry', hold FROM entry WHERE kind <> 'ADJUST' AND hold NOT IN (SELECT hold FROM ending)

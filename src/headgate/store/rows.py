@@ -47,7 +47,7 @@ def balance(row: Row) -> Balance:
     )
 
 
-class HoldRow(msgspec.Struct, frozen=True):
+class HoldRow(msgspec.Struct, frozen=True, array_like=True):
     """A row of `hold`."""
 
     attempt: AttemptId
@@ -72,7 +72,7 @@ def hold(row: Row) -> HoldRow:
     return msgspec.convert(row, HoldRow)
 
 
-class Suspect(msgspec.Struct, frozen=True):
+class Suspect(msgspec.Struct, frozen=True, array_like=True):
     """A hold in doubt, with what is needed to resolve it."""
 
     attempt: AttemptId
