@@ -55,6 +55,7 @@ class Reason(Enum):
     MODEL_NOT_FOUND = "model_not_found"
     MODEL_NOT_ALLOWED = "model_not_allowed"
     TIER_NOT_ALLOWED = "tier_not_allowed"
+    TOOL_NOT_ALLOWED = "tool_not_allowed"
     OBJECT_NOT_FOUND = "object_not_found"
     SHAPE_FROZEN = "shape_frozen"
     # the path
@@ -123,6 +124,9 @@ MANNERS: dict[Reason, Manner] = {
     Reason.MODEL_NOT_FOUND: Manner(404, Kind.ABSENT, False, "No path offers the model."),
     Reason.MODEL_NOT_ALLOWED: Manner(403, Kind.POLICY, False, "The workspace or the key may not use the model."),
     Reason.TIER_NOT_ALLOWED: Manner(403, Kind.POLICY, False, "The workspace may not use this service tier, or nobody knows it."),
+    Reason.TOOL_NOT_ALLOWED: Manner(
+        403, Kind.POLICY, False, "The workspace may not use this hosted tool, which the provider runs and bills itself."
+    ),
     Reason.OBJECT_NOT_FOUND: Manner(
         404, Kind.ABSENT, False, "The object is not known, or belongs to another workspace; the answer is the same."
     ),
