@@ -1,0 +1,433 @@
+"""One connection of a client: its steps from head to body to answer, its time limits and its back-pressure.
+
+Rule 1  One request at a time: the next is not read before the answer to this one has ended.
+Rule 2  Nothing is served before its message is complete, and nothing after a framing error: 400, close.
+Rule 3  Whoever hangs up is told of at once, whatever we are doing; whoever does not read holds back the writer, not our memory.
+Rule 4  No timer per request: one sweep a second looks at every open connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from enum import Enum, auto
+from typing import cast
+
+from headgate.gateway.answer import Answer
+from headgate.gateway.door import Admitted, Door, Limits, Whole
+from headgate.gateway.http1 import (
+    CHUNKED,
+    CONTINUE,
+    END,
+    HEAD_BYTES,
+    ChunkReader,
+    Head,
+    malformed,
+    read_head,
+    status_line,
+    too_large,
+    unfinished,
+)
+from headgate.refusal import Reason, Refusal
+
+_RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+_JOIN_BYTES = 64 * 1024  # below this one copy is cheaper than one more buffer on its way to the kernel
+
+
+class House:
+    """What all connections of one door share. The sweep of the listeners keeps the time and the header lines current."""
+
+    def __init__(self, door: Door, limits: Limits) -> None:
+        self.door = door
+        self.limits = limits
+        self.connections: set[Connection] = set()
+        self.empty = asyncio.Event()
+        self.empty.set()
+        self.draining = False
+        self.now = 0.0  # as of the last sweep: exact enough for limits of seconds, and free to read
+        self.lines = b""
+        self.last_lines = b"connection: close\r\n"
+
+    def greet(self, connection: Connection) -> None:
+        """A connection begins."""
+        self.connections.add(connection)
+        self.empty.clear()
+
+    def forget(self, connection: Connection) -> None:
+        """A connection is no more."""
+        self.connections.discard(connection)
+        if not self.connections:
+            self.empty.set()
+
+
+class _Step(Enum):
+    """Where a connection is. Moves: HEAD → BODY → ANSWER → HEAD; from anywhere → LINGER or CLOSING → LOST."""
+
+    HEAD = auto()  # between requests, or within a head
+    BODY = auto()
+    ANSWER = auto()
+    LINGER = auto()  # the last answer was given; what still arrives is dropped until the client closes
+    CLOSING = auto()  # only what is in the write buffer is still to do
+    LOST = auto()
+
+
+class Connection(asyncio.Protocol):
+    """One connection of a client."""
+
+    __slots__ = (
+        "advancing",
+        "answer",
+        "at",
+        "body",
+        "buffer",
+        "chunks",
+        "credit",
+        "flushed",
+        "flushed_at",
+        "got",
+        "half_closed",
+        "head",
+        "house",
+        "judged",
+        "last",
+        "needed",
+        "paused",
+        "peer",
+        "reading",
+        "since",
+        "step",
+        "ticket",
+        "transport",
+        "unread",
+        "written",
+    )
+
+    def __init__(self, house: House) -> None:
+        self.house = house
+        self.step = _Step.HEAD
+        self.since = house.now  # when this step began; for HEAD when its first byte came, or when the connection fell idle
+        self.buffer: bytes | bytearray = b""  # from `at` on not yet used
+        self.at = 0
+        self.judged = 0  # up to here an unfinished head was found possible
+        self.advancing = False
+        self.head: Head | None = None
+        self.ticket: object = None
+        self.body = bytearray()
+        self.needed = 0
+        self.got = 0  # bytes of the body since the last sweep, as they came over the wire
+        self.credit = 0.0  # bytes by which the client is ahead of the slowest allowed rate
+        self.chunks: ChunkReader | None = None
+        self.answer: Answer | None = None
+        self.last = False  # the answer being given is the last of this connection
+        self.unread = False  # ... and the client may still be sending the body that nobody wants
+        self.paused = False
+        self.reading = True
+        self.half_closed = False
+        self.written = 0
+        self.flushed = 0
+        self.flushed_at = house.now
+
+    # What the event loop tells.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.Transport", transport)
+        house = self.house
+        self.transport.set_write_buffer_limits(high=house.limits.write_buffer)
+        address = transport.get_extra_info("peername")
+        self.peer = str(address[0]) if address else ""
+        others = len(house.connections)
+        if others >= house.limits.connections:
+            # Some are told why; a flood is only dropped.
+            if others >= house.limits.connections * 9 // 8 + 1:
+                self.cut(reset=True)
+                return
+            house.greet(self)
+            self.refuse(Refusal(Reason.TOO_MANY_CONNECTIONS, "Too many connections are open; try again shortly."))
+        else:
+            house.greet(self)
+
+    def data_received(self, data: bytes) -> None:
+        step = self.step
+        if step is _Step.HEAD:
+            if self.at == len(self.buffer):
+                self.buffer, self.at, self.judged = data, 0, 0
+                self.since = self.house.now
+            else:
+                self._keep(data)
+            self._advance()
+        elif step is _Step.BODY:
+            self._take(data)
+        elif step is _Step.ANSWER:
+            self._keep(data)
+            if len(self.buffer) - self.at > self.house.limits.surplus and self.reading:
+                self.reading = False
+                self.transport.pause_reading()
+
+    def eof_received(self) -> bool:
+        self.half_closed = True
+        if self.step is _Step.ANSWER:
+            if self.answer is not None:
+                self.answer.leave()
+        elif self.step is _Step.BODY or (self.step is _Step.HEAD and self.at < len(self.buffer)):
+            self.refuse(malformed("it ends before it is complete"))
+        elif self.step is not _Step.CLOSING:
+            self._close()
+        return True  # what is written may still go out to a client that only half-closed
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.step = _Step.LOST
+        self.house.forget(self)
+        self.buffer, self.at, self.body, self.chunks = b"", 0, bytearray(), None
+        answer, self.answer = self.answer, None
+        if answer is not None:
+            answer.lose()
+
+    def pause_writing(self) -> None:
+        self.paused = True
+
+    def resume_writing(self) -> None:
+        self.paused = False
+        if self.answer is not None:
+            self.answer.resume()
+
+    # Reading.
+
+    def _keep(self, data: bytes) -> None:
+        if self.at == len(self.buffer):
+            self.buffer, self.at, self.judged = data, 0, 0
+            return
+        buffer = self.buffer = bytearray(self.buffer) if isinstance(self.buffer, bytes) else self.buffer
+        del buffer[: self.at]  # used bytes go, or a client that is always one request ahead would grow it for ever
+        self.judged -= self.at
+        self.at = 0
+        buffer += data
+
+    def _advance(self) -> None:
+        """Read requests for as long as there are bytes for one and the answer to the one before has ended."""
+        if self.advancing:
+            return  # an answer given from within this loop; the loop goes on by itself
+        self.advancing = True
+        while self.step is _Step.HEAD and self.at < len(self.buffer) and self._read_head():
+            pass
+        self.advancing = False
+        if self.step is _Step.HEAD:
+            if self.at == len(self.buffer):
+                self.buffer, self.at = b"", 0
+                if self.half_closed:
+                    self._close()
+                    return
+            elif self.half_closed:
+                self.refuse(malformed("it ends before it is complete"))
+                return
+            if not self.reading:
+                self.reading = True
+                self.transport.resume_reading()
+
+    def _read_head(self) -> bool:
+        buffer, start = self.buffer, self.at
+        end = buffer.find(END, max(start, self.judged - 3)) + 4
+        if end < 4 or end - start > HEAD_BYTES:
+            refusal = unfinished(buffer, start, self.judged)
+            self.judged = len(buffer)
+            if refusal is not None:
+                self.refuse(refusal)
+            return False
+        head = read_head(bytes(buffer[start:end]), self.peer)
+        self.at = self.judged = end
+        if isinstance(head, Refusal):
+            self.refuse(head)
+            return False
+        self.head = head
+        self.last = head.close
+        verdict = self.house.door.admit(head)
+        if isinstance(verdict, Whole):
+            self._answer_whole(head, verdict)
+        else:
+            self._begin_body(head, verdict)
+        return True
+
+    def _answer_whole(self, head: Head, whole: Whole) -> None:
+        """The body is not wanted: dropped if it is here, else the connection ends with the answer."""
+        if head.length > 0 and len(self.buffer) - self.at >= head.length:
+            self.at += head.length
+        elif head.length:
+            self.unread = self.last = True
+        self.step = _Step.ANSWER
+        answer = self.answer = Answer(self, head)
+        answer.send(whole.status, whole.headers, whole.body)
+
+    def _begin_body(self, head: Head, admitted: Admitted) -> None:
+        self.ticket = admitted.ticket
+        length, start = head.length, self.at
+        if length == 0:
+            self._serve(b"")
+            return
+        buffer = self.buffer
+        if length > admitted.body_limit:
+            self.refuse(too_large(admitted.body_limit))
+            return
+        if length != CHUNKED and len(buffer) - start >= length:
+            self.at = start + length
+            self._serve(bytes(buffer[start : self.at]))
+            return
+        rest = bytes(buffer[start:])
+        self.buffer, self.at = b"", 0
+        limits = self.house.limits
+        self.step, self.got, self.credit = _Step.BODY, 0, limits.body_grace_s * limits.body_bytes_per_s
+        if length == CHUNKED:
+            self.chunks = ChunkReader(admitted.body_limit)
+        else:
+            self.body, self.needed = bytearray(), length
+        if rest:
+            self._take(rest)
+        if head.expects and not rest:
+            self.write((CONTINUE,))
+
+    def _take(self, data: bytes) -> None:
+        """The next bytes of a body."""
+        self.got += len(data)
+        chunks = self.chunks
+        if chunks is None:
+            body, needed = self.body, self.needed
+            body += data
+            if len(body) < needed:
+                return
+            if len(body) > needed:
+                self.buffer = bytes(body[needed:])
+                del body[needed:]
+        else:
+            self.buffer = chunks.feed(data)
+            if chunks.refusal is not None:
+                self.buffer = b""
+                self.refuse(chunks.refusal)
+                return
+            if not chunks.done:
+                return
+            body = chunks.body
+        self.at = self.judged = 0
+        self.body, self.chunks = bytearray(), None
+        self._serve(bytes(body))
+
+    def _serve(self, body: bytes) -> None:
+        assert self.head is not None
+        self.step = _Step.ANSWER
+        head, ticket, self.ticket = self.head, self.ticket, None
+        answer = self.answer = Answer(self, head)
+        if self.half_closed:
+            answer.leave()
+        self.house.door.serve(ticket, head, body, answer)
+
+    # Writing.
+
+    def write(self, parts: tuple[bytes, ...]) -> None:
+        """Give the parts to the kernel as one write."""
+        size = 0
+        for part in parts:
+            size += len(part)
+        self.written += size
+        if size < _JOIN_BYTES:
+            self.transport.write(b"".join(parts))
+        else:
+            self.transport.writelines(parts)
+        if self.paused and self.transport.get_write_buffer_size() > self.house.limits.unread_bytes + size:
+            self.cut(reset=True)
+
+    def closing_lines(self) -> bytes:
+        """The header lines that the connection itself decides: the date, and whether it goes on."""
+        house = self.house
+        if house.draining or (self.half_closed and self.at == len(self.buffer)):
+            self.last = True
+        return house.last_lines if self.last else house.lines
+
+    def answered(self) -> None:
+        """The answer has ended: close, or go on with the next request."""
+        self.answer = self.head = None
+        if self.step is not _Step.ANSWER:
+            return
+        if self.last or (self.half_closed and self.at == len(self.buffer)):
+            if self.unread or self.at < len(self.buffer) or not self.reading:
+                self._linger()
+            else:
+                self._close()
+            return
+        self.step, self.since, self.judged = _Step.HEAD, self.house.now, self.at
+        if not self.advancing and (self.at < len(self.buffer) or not self.reading):
+            self._advance()
+
+    def refuse(self, refusal: Refusal) -> None:
+        """Tell a fault of the wire and end the connection. What else was sent on it is never looked at."""
+        status, headers, body = self.house.door.refuse(refusal.reason, refusal.message)
+        self.last = True
+        sent = b"" if self.head is not None and self.head.method == "HEAD" else body
+        length = b"content-length: %d\r\n" % len(body)
+        self.write((status_line(status), headers, length, self.house.last_lines, b"\r\n", sent))
+        self._linger()
+
+    def _linger(self) -> None:
+        if self.step in (_Step.CLOSING, _Step.LOST):
+            return
+        self.buffer, self.at, self.body, self.chunks, self.head = b"", 0, bytearray(), None, None
+        if self.half_closed:
+            self._close()
+            return
+        self.step, self.since = _Step.LINGER, self.house.now
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        if not self.reading:
+            self.reading = True
+            self.transport.resume_reading()
+
+    def _close(self) -> None:
+        self.step, self.since = _Step.CLOSING, self.house.now
+        self.transport.close()
+
+    def cut(self, *, reset: bool) -> None:
+        """End the connection now; with a reset where an orderly end could be taken for the end of the answer."""
+        if self.step is _Step.LOST:
+            return
+        if not reset:
+            self._close()
+            return
+        self.step, self.since = _Step.CLOSING, self.house.now
+        answer, self.answer = self.answer, None
+        if answer is not None:
+            answer.lose()
+        handle = self.transport.get_extra_info("socket")
+        if handle is not None:
+            handle.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+        self.transport.abort()
+
+    def drain(self) -> None:
+        """Close if nothing is being asked; else the next answer says that it is the last."""
+        if self.step is _Step.HEAD and self.at == len(self.buffer):
+            self._close()
+
+    def sweep(self, now: float, elapsed: float) -> None:
+        """Hold the client to the time limits of the step it is in; the last sweep was `elapsed` seconds ago."""
+        limits, step, waited = self.house.limits, self.step, now - self.since
+        waiting = self.transport.get_write_buffer_size()
+        if waiting:
+            flushed = self.written - waiting
+            if flushed != self.flushed:
+                self.flushed, self.flushed_at = flushed, now
+            elif now - self.flushed_at > limits.write_stall_s:
+                self.cut(reset=True)
+                return
+        else:
+            self.flushed, self.flushed_at = self.written, now
+        if step is _Step.HEAD:
+            if self.at < len(self.buffer):
+                if waited > limits.head_s:
+                    self.refuse(Refusal(Reason.BODY_TOO_SLOW, "The head of the request did not arrive in time."))
+            elif waited > limits.idle_s:
+                self._close()
+        elif step is _Step.BODY:
+            # Speed at the beginning buys no more patience later than the grace does.
+            most = limits.body_grace_s * limits.body_bytes_per_s
+            self.credit = min(self.credit + self.got, most) - elapsed * limits.body_bytes_per_s
+            self.got = 0
+            if self.credit < 0:
+                self.refuse(Refusal(Reason.BODY_TOO_SLOW, "The body of the request did not arrive in time."))
+        elif step is _Step.LINGER and waited > limits.linger_s and not waiting:
+            self.cut(reset=False)
