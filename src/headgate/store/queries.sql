@@ -136,11 +136,10 @@ LIMIT 20
 SELECT coalesce(sum(nano), 0), count(*) FROM ending WHERE state = 'POSTED'
 
 -- name: add_tariff
-INSERT INTO tariff (sheet, path_kind, model, valid_from, body, imported_us) VALUES (?, ?, ?, ?, ?, ?)
-ON CONFLICT (path_kind, model, sheet) DO NOTHING
+INSERT INTO tariff (sheet, agreement, model, body, imported_us) VALUES (?, ?, ?, ?, ?) ON CONFLICT (agreement, body) DO NOTHING
 
 -- name: tariffs
-SELECT id, sheet, path_kind, model, valid_from, body, imported_us FROM tariff ORDER BY id
+SELECT id, agreement, body, sheet, imported_us FROM tariff ORDER BY id
 
 -- name: add_key
 INSERT INTO api_key (id, digest, shown, label, workspace, body, issued_us, expires_us, issued_by) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)

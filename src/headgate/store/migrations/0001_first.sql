@@ -112,15 +112,14 @@ CREATE TABLE private (                    -- what a leaf only commits to; erased
   PRIMARY KEY (leaf, field)
 ) STRICT, WITHOUT ROWID;
 
-CREATE TABLE tariff (                     -- immutable: the price rows; a ledger row names the one it used
+CREATE TABLE tariff (                     -- immutable: the entries of imported price sheets; a hold names the one it used
   id          INTEGER PRIMARY KEY,
   sheet       TEXT    NOT NULL,           -- content hash of the sheet it came with
-  path_kind   TEXT    NOT NULL,
+  agreement   TEXT    NOT NULL CHECK (agreement IN ('public', 'negotiated')),
   model       TEXT    NOT NULL,
-  valid_from  INTEGER NOT NULL,
-  body        TEXT    NOT NULL,           -- the record of the sheet, canonical JSON
+  body        TEXT    NOT NULL,           -- the entry, canonical JSON
   imported_us INTEGER NOT NULL,
-  UNIQUE (path_kind, model, sheet)
+  UNIQUE (agreement, body)
 ) STRICT;
 
 CREATE TABLE api_key (                    -- keys are kept by hash; the key itself is shown once and never again
@@ -172,5 +171,7 @@ CREATE TRIGGER ending_stays BEFORE UPDATE ON ending BEGIN SELECT RAISE(ABORT, 'a
 CREATE TRIGGER ending_kept  BEFORE DELETE ON ending BEGIN SELECT RAISE(ABORT, 'an ending is kept'); END;
 CREATE TRIGGER entry_stays  BEFORE UPDATE ON entry  BEGIN SELECT RAISE(ABORT, 'an entry is immutable'); END;
 CREATE TRIGGER entry_kept   BEFORE DELETE ON entry  BEGIN SELECT RAISE(ABORT, 'an entry is kept'); END;
+CREATE TRIGGER tariff_stays BEFORE UPDATE ON tariff BEGIN SELECT RAISE(ABORT, 'a price row is immutable'); END;
+CREATE TRIGGER tariff_kept  BEFORE DELETE ON tariff BEGIN SELECT RAISE(ABORT, 'a price row is kept'); END;
 CREATE TRIGGER leaf_stays   BEFORE UPDATE ON leaf   BEGIN SELECT RAISE(ABORT, 'a leaf is immutable'); END;
 CREATE TRIGGER leaf_kept    BEFORE DELETE ON leaf   BEGIN SELECT RAISE(ABORT, 'a leaf is kept'); END;

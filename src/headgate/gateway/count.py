@@ -1,0 +1,77 @@
+"""Near the cap the provider counts the input: one more round trip, an attempt with a hold of nothing and a leaf of its own."""
+
+from __future__ import annotations
+
+from headgate.gateway.gate import Call, Gate
+from headgate.gateway.prepare import Prepared
+from headgate.gateway.upstream import Cut, NotSent, Stalled
+from headgate.ledger.reserve import amount
+from headgate.names import show_id
+from headgate.paths.direct import sending
+from headgate.refusal import Refusal
+from headgate.terms.bound import Bound
+from headgate.terms.ending import Charge, Ending, Outcome
+from headgate.terms.order import Order, Settlement
+from headgate.wire.api import Api
+from headgate.wire.count import count_body, read_count
+from headgate.wire.headers import request_headers
+
+COUNT_TARGET = "/v1/responses/input_tokens"
+MOST_COUNT_BYTES = 64 * 1024
+NOTHING = Bound(0, 0, 0, 0, 0)
+
+
+def near_the_cap(gate: Gate, prepared: Prepared) -> bool:
+    """Whether the whole amount would not fit some budget as it stood at the last commit. A guess: the ledger decides."""
+    if prepared.asked.api is not Api.RESPONSES:
+        return False
+    limit = prepared.order.bound
+    for leg in prepared.order.legs:
+        room = gate.rooms.get((leg.rule.name, leg.scope))
+        if room is not None and amount(limit, leg.rule.measure, limit.wanted_output) > room:
+            return True
+    return False
+
+
+async def count_input(gate: Gate, call: Call, prepared: Prepared) -> int | None:
+    """The provider's own count (tokens); None when it does not say one, and then the bytes bound the call."""
+    order = counting_order(gate, call, prepared.order)
+    grant = await gate.desk.hold(order)
+    if isinstance(grant, Refusal):
+        return None
+    outcome = Outcome(Ending.CUT)
+    tokens = None
+    try:
+        way = prepared.way
+        out = sending(
+            way.sender, "POST", COUNT_TARGET, request_headers(call.head.headers), count_body(prepared.asked), show_id(order.attempt)
+        )
+        receiving = await way.upstream.send(out.head, out.body, prepared.workspace.protected)
+        body = await receiving.read(MOST_COUNT_BYTES)
+        outcome = Outcome(Ending.COMPLETED, status=receiving.status)
+        tokens = read_count(body) if receiving.status == 200 else None
+    except NotSent:
+        outcome = Outcome(Ending.NEVER_SENT)
+    except (Cut, Stalled):
+        pass
+    finally:
+        # It held nothing, so there is nothing to doubt.
+        await gate.desk.settle(Settlement(order.attempt, Charge.ACTUAL, outcome))
+    return tokens
+
+
+def counting_order(gate: Gate, call: Call, order: Order) -> Order:
+    """The order of an attempt that costs nothing: no legs, a hold of zero, a leaf."""
+    return Order(
+        attempt=gate.numbers.next(),
+        request=call.request,
+        workspace=order.workspace,
+        key=order.key,
+        path=order.path,
+        model=order.model,
+        route="input_tokens",
+        shape="free",
+        tariff=order.tariff,
+        bound=NOTHING,
+        legs=(),
+    )

@@ -1,0 +1,85 @@
+"""What the data plane works with: the world as policy sees it, an immutable value that is swapped whole, and the few things that live longer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import msgspec
+
+from headgate.gateway.desk import Desk
+from headgate.gateway.journal import Journal
+from headgate.gateway.listener import Head
+from headgate.gateway.numbers import Numbers
+from headgate.gateway.objects import Objects
+from headgate.gateway.refusals import Refusals
+from headgate.gateway.tally import Tally
+from headgate.gateway.upstream import Upstream
+from headgate.names import Instant, RequestId
+from headgate.paths.direct import DirectPath
+from headgate.policy.legs import Rulebook
+from headgate.policy.network import Network
+from headgate.policy.workspace import Workspace
+from headgate.pricing.book import PriceBook
+from headgate.refusal import Refusal
+from headgate.terms.caller import Caller
+from headgate.wire.client import Client
+from headgate.wire.routes import Matched
+
+
+class Way(msgspec.Struct, frozen=True):
+    """A path that is open: how a request for it is written, and the connections it goes out on."""
+
+    sender: DirectPath
+    upstream: Upstream
+
+
+class World(msgspec.Struct, frozen=True):
+    """Everything a decision reads. A request keeps the world it began in, whatever is reloaded meanwhile."""
+
+    workspaces: Mapping[str, Workspace]
+    rulebook: Rulebook
+    callers: Mapping[bytes, Caller]  # by the SHA-256 of the key; revoked keys are not here
+    book: PriceBook
+    frozen: frozenset[str]
+    ways: Mapping[str, Way]
+    networks: tuple[Network, ...] = ()
+
+
+class Call(msgspec.Struct, frozen=True):
+    """One request whose head was read: who asks for what, in which world."""
+
+    world: World
+    matched: Matched
+    head: Head
+    caller: Caller
+    client: Client
+    request: RequestId
+    arrived_us: Instant
+    refusal: Refusal | None = None  # the head alone was enough for a no; the body is still read, so that the answer arrives
+
+
+@dataclass(slots=True)
+class Gate:
+    """Handed to every exchange. `wall_us` gives microseconds UTC."""
+
+    world: World
+    desk: Desk
+    numbers: Numbers
+    objects: Objects
+    refusals: Refusals
+    tally: Tally
+    journal: Journal
+    wall_us: Callable[[], int]
+    rooms: Mapping[tuple[str, str], int]  # the room of each open budget when the last batch was written
+    drain_seconds: int = 60
+    draining: bool = False
+    open_exchanges: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
+
+    def freeze(self, what: tuple[str, ...]) -> None:
+        """Close what a breach named, from the next request on."""
+        self.world = msgspec.structs.replace(self.world, frozen=self.world.frozen | frozenset(what))
+        for name in what:
+            self.tally.add("frozen_total", "what", name.partition(":")[0])
+            self.journal.say("frozen", what=name)

@@ -1,0 +1,105 @@
+"""Calls that cost nothing: the list of models, and the reads, deletes and counts of a caller's own objects.
+
+Each is an attempt with a hold of nothing and a leaf. An id that is not the workspace's own is never sent.
+"""
+
+from __future__ import annotations
+
+from headgate.gateway.count import NOTHING
+from headgate.gateway.exchange import refuse
+from headgate.gateway.gate import Call, Gate, Way
+from headgate.gateway.listener import Answer
+from headgate.gateway.relay import MOST_JSON_BYTES
+from headgate.gateway.upstream import Cut, NotSent, Stalled
+from headgate.names import AttemptId, show_id
+from headgate.paths.direct import sending
+from headgate.refusal import Reason, Refusal
+from headgate.terms.ending import Charge, Ending, Outcome
+from headgate.terms.order import Order, Settlement
+from headgate.wire.errors import refusal_answer
+from headgate.wire.headers import answer_headers, request_headers
+from headgate.wire.models import ModelEntry, model_body, models_body
+from headgate.wire.routes import Action
+
+_JSON = b"content-type: application/json\r\n"
+
+
+async def list_models(gate: Gate, call: Call, answer: Answer) -> None:
+    """The models that this key may use, in one body for SDKs and Codex. Nothing is asked of the provider."""
+    workspace = call.world.workspaces[call.caller.workspace]
+    allowed = [names for names in (workspace.models, call.caller.models) if names is not None]
+    entries: dict[str, ModelEntry] = {}
+    for path in workspace.paths:
+        for tariff in call.world.book.models(path, call.arrived_us):
+            if all(tariff.model in names for names in allowed):
+                entries.setdefault(
+                    tariff.model, ModelEntry(tariff.model, path, tariff.window_tokens, tariff.max_output_tokens, tariff.reasoning)
+                )
+    lines = _JSON + b"x-headgate-request: " + show_id(call.request).encode() + b"\r\n"
+    if call.matched.route.action is Action.LIST_MODELS:
+        return answer.send(200, lines, models_body(list(entries.values())))
+    entry = entries.get(call.matched.object_id or "")
+    if entry is None:
+        may = ", ".join(sorted(entries)[:20])
+        return await refuse(
+            gate, call, Refusal(Reason.MODEL_NOT_FOUND, f"This key has no such model. It may use: {may}", param="model"), answer
+        )
+    return answer.send(200, lines, model_body(entry))
+
+
+async def pass_free(gate: Gate, call: Call, body: bytes, answer: Answer) -> None:
+    """Read, delete or count: to the path that has the object, or the workspace's first."""
+    workspace = call.world.workspaces[call.caller.workspace]
+    path = workspace.paths[0]
+    object_id = call.matched.object_id
+    if object_id is not None:
+        owned = gate.objects.owned(object_id, workspace.name)
+        if isinstance(owned, Refusal):
+            return await refuse(gate, call, owned, answer)
+        path = owned.path
+    way = call.world.ways.get(path)
+    if way is None:
+        return await refuse(gate, call, Refusal(Reason.NO_PATH, f"Path {path} is closed"), answer)
+    order = Order(
+        attempt=AttemptId(call.request), request=call.request, workspace=workspace.name, key=call.caller.key, path=path, model="",
+        route=call.matched.route.action.value, shape="free", tariff=0, bound=NOTHING, legs=(),
+    )  # fmt: skip
+    grant = await gate.desk.hold(order)
+    if isinstance(grant, Refusal):
+        return await refuse(gate, call, grant, answer)
+    ours = b"x-headgate-request: " + show_id(call.request).encode() + b"\r\nx-headgate-receipt: " + grant.receipt.encode() + b"\r\n"
+    outcome = Outcome(Ending.CUT)
+    try:
+        outcome = await _relay(call, way, body, answer, ours, workspace.protected)
+    finally:
+        # It held nothing, so there is nothing to doubt.
+        await gate.desk.settle(Settlement(order.attempt, Charge.ACTUAL, outcome))
+    if call.matched.route.action is Action.DELETE_RESPONSE and outcome.status == 200 and object_id is not None:
+        gate.objects.forget(object_id)
+    return None
+
+
+async def _relay(call: Call, way: Way, body: bytes, answer: Answer, ours: bytes, protected: bool) -> Outcome:
+    query = f"?{call.head.query}" if call.head.query else ""
+    try:
+        out = sending(
+            way.sender, call.head.method, call.head.target + query, request_headers(call.head.headers), body, show_id(call.request)
+        )
+        receiving = await way.upstream.send(out.head, out.body, protected)
+        if receiving.headers.get(b"content-type", b"").startswith(b"text/event-stream"):
+            answer.start(receiving.status, answer_headers(receiving.headers) + ours)
+            await receiving.pump(answer.write)
+            answer.finish()
+        else:
+            whole = await receiving.read(MOST_JSON_BYTES)
+            answer.send(receiving.status, answer_headers(receiving.headers) + ours, whole)
+        return Outcome(Ending.COMPLETED, status=receiving.status)
+    except (NotSent, Cut, Stalled, ValueError) as fault:
+        if answer.started:
+            answer.abort()
+        else:
+            status, lines, told = refusal_answer(
+                Refusal(Reason.UPSTREAM_UNREACHABLE, f"Path {way.sender.path.name}: {fault}"), call.client, show_id(call.request)
+            )
+            answer.send(status, lines + ours, told)
+        return Outcome(Ending.NEVER_SENT if isinstance(fault, NotSent | ValueError) else Ending.CUT)
