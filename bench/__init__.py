@@ -1,0 +1,1 @@
+"""Measures what the gate costs beside bare nginx, in one sitting on one machine."""
