@@ -7,14 +7,20 @@ from typing import Protocol
 
 from headgate.gateway.http1 import LAST_CHUNK, Head, has_no_body, status_line
 
+JOIN_BYTES = 64 * 1024  # below this one copy is cheaper than one more write
+
 
 class Client(Protocol):
     """What an answer needs of the connection that it goes out on."""
 
     paused: bool
 
-    def write(self, parts: tuple[bytes, ...]) -> None:
-        """Give the parts to the kernel as one write."""
+    def write(self, data: bytes) -> None:
+        """Give the bytes to the kernel at once."""
+        ...
+
+    def soon(self, callback: Callable[[], None]) -> None:
+        """Call back in the next turn of the event loop."""
         ...
 
     def closing_lines(self) -> bytes:
@@ -37,14 +43,15 @@ class Answer:
     that still reaches a client that only half-closed.
     """
 
-    __slots__ = ("_bodyless", "_chunked", "_client", "_on_gone", "_on_resume", "gone", "started")
+    __slots__ = ("_bodyless", "_chunked", "_client", "_held", "_on_gone", "_on_resume", "gone", "started")
 
     def __init__(self, client: Client, head: Head) -> None:
         self._client: Client | None = client
         self._bodyless = head.method == "HEAD"
         self._chunked = head.version == 1
-        self._on_gone: list[Callable[[], None]] = []
-        self._on_resume: list[Callable[[], None]] = []
+        self._on_gone: tuple[Callable[[], None], ...] = ()
+        self._on_resume: tuple[Callable[[], None], ...] = ()
+        self._held = b""  # lines and bytes that go out with the next ones
         self.gone = False
         self.started = False
 
@@ -58,11 +65,11 @@ class Answer:
         if self.gone:
             callback()
         else:
-            self._on_gone.append(callback)
+            self._on_gone += (callback,)
 
     def on_resume(self, callback: Callable[[], None]) -> None:
         """Call back each time that writing may go on. A client that goes while it is paused never resumes; see `on_gone`."""
-        self._on_resume.append(callback)
+        self._on_resume += (callback,)
 
     def send(self, status: int, headers: bytes, body: bytes) -> None:
         """The whole answer. Content-Length, Date and Connection are added here."""
@@ -70,11 +77,14 @@ class Answer:
         if client is None:
             return
         if has_no_body(status):
-            client.write((status_line(status), headers, client.closing_lines(), b"\r\n"))
+            client.write(b"".join((status_line(status), headers, client.closing_lines(), b"\r\n")))
         else:
-            length = b"content-length: %d\r\n" % len(body)
-            sent = b"" if self._bodyless else body
-            client.write((status_line(status), headers, length, client.closing_lines(), b"\r\n", sent))
+            lines = (status_line(status), headers, b"content-length: %d\r\n" % len(body), client.closing_lines(), b"\r\n")
+            if len(body) > JOIN_BYTES and not self._bodyless:
+                client.write(b"".join(lines))
+                client.write(body)
+            else:
+                client.write(b"".join((*lines, b"" if self._bodyless else body)))
         self._end(client)
 
     def start(self, status: int, headers: bytes) -> None:
@@ -84,21 +94,24 @@ class Answer:
             return
         if has_no_body(status):
             self._bodyless = True
-            client.write((status_line(status), headers, client.closing_lines(), b"\r\n"))
-        else:
-            coding = b"transfer-encoding: chunked\r\n" if self._chunked else b""
-            client.write((status_line(status), headers, coding, client.closing_lines(), b"\r\n"))
+        coding = b"transfer-encoding: chunked\r\n" if self._chunked and not has_no_body(status) else b""
+        # The head goes out with the first bytes of the body if they come in this turn of the loop: one packet less.
+        self._held = b"".join((status_line(status), headers, coding, client.closing_lines(), b"\r\n"))
+        client.soon(self._flush)
 
-    def write(self, data: bytes) -> None:
-        """The next bytes of a started answer."""
+    def write(self, data: bytes, more: bool = False) -> None:
+        """The next bytes of a started answer; with `more` they go out together with those that follow at once, or with the end."""
         client = self._client
         if client is None or self._bodyless or not data:
             return
         assert self.started, "an answer is started before it is written"
-        if self._chunked:
-            client.write((b"%x\r\n" % len(data), data, b"\r\n"))
+        held, self._held = self._held, b""
+        data = b"%b%x\r\n%b\r\n" % (held, len(data), data) if self._chunked else held + data
+        if more:
+            self._held = data
+            client.soon(self._flush)
         else:
-            client.write((data,))
+            client.write(data)
 
     def finish(self) -> None:
         """The end of a started answer."""
@@ -106,8 +119,10 @@ class Answer:
         if client is None:
             return
         assert self.started, "an answer is started before it is finished"
-        if self._chunked and not self._bodyless:
-            client.write((LAST_CHUNK,))
+        last = LAST_CHUNK if self._chunked and not self._bodyless else b""
+        if self._held or last:
+            client.write(self._held + last)
+            self._held = b""
         self._end(client)
 
     def abort(self) -> None:
@@ -115,8 +130,9 @@ class Answer:
         client = self._client
         if client is None:
             return
+        self._flush()
         self._client = None
-        self._on_gone.clear()
+        self._on_gone = ()
         # Without its last chunk a chunked answer shows that it was cut; any other would look complete if it ended in order.
         client.cut(reset=not (self.started and self._chunked and not self._bodyless))
 
@@ -124,14 +140,14 @@ class Answer:
         """The client has closed its side; called by the connection."""
         if not self.gone:
             self.gone = True
-            callbacks, self._on_gone = self._on_gone, []
+            callbacks, self._on_gone = self._on_gone, ()
             for callback in callbacks:
                 callback()
 
     def lose(self) -> None:
         """The connection is no more; called by the connection."""
         self._client = None
-        self._on_resume.clear()
+        self._on_resume = ()
         self.leave()
 
     def resume(self) -> None:
@@ -145,8 +161,13 @@ class Answer:
         self.started = True
         return self._client
 
+    def _flush(self) -> None:
+        client, held = self._client, self._held
+        if client is not None and held:
+            self._held = b""
+            client.write(held)
+
     def _end(self, client: Client) -> None:
         self._client = None
-        self._on_gone.clear()  # nobody may be called back about a client that has its answer
-        self._on_resume.clear()
+        self._on_gone = self._on_resume = ()  # nobody may be called back about a client that has its answer
         client.answered()

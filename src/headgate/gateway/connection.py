@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
+from collections.abc import Callable
 from enum import Enum, auto
 from typing import cast
 
@@ -32,7 +33,6 @@ from headgate.gateway.http1 import (
 from headgate.refusal import Reason, Refusal
 
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
-_JOIN_BYTES = 64 * 1024  # below this one copy is cheaper than one more buffer on its way to the kernel
 
 
 class House:
@@ -41,6 +41,7 @@ class House:
     def __init__(self, door: Door, limits: Limits) -> None:
         self.door = door
         self.limits = limits
+        self.loop = asyncio.get_running_loop()
         self.connections: set[Connection] = set()
         self.empty = asyncio.Event()
         self.empty.set()
@@ -282,7 +283,7 @@ class Connection(asyncio.Protocol):
         if rest:
             self._take(rest)
         if head.expects and not rest:
-            self.write((CONTINUE,))
+            self.write(CONTINUE)
 
     def _take(self, data: bytes) -> None:
         """The next bytes of a body."""
@@ -320,18 +321,16 @@ class Connection(asyncio.Protocol):
 
     # Writing.
 
-    def write(self, parts: tuple[bytes, ...]) -> None:
-        """Give the parts to the kernel as one write."""
-        size = 0
-        for part in parts:
-            size += len(part)
-        self.written += size
-        if size < _JOIN_BYTES:
-            self.transport.write(b"".join(parts))
-        else:
-            self.transport.writelines(parts)
-        if self.paused and self.transport.get_write_buffer_size() > self.house.limits.unread_bytes + size:
+    def write(self, data: bytes) -> None:
+        """Give the bytes to the kernel at once."""
+        self.written += len(data)
+        self.transport.write(data)
+        if self.paused and self.transport.get_write_buffer_size() > self.house.limits.unread_bytes + len(data):
             self.cut(reset=True)
+
+    def soon(self, callback: Callable[[], None]) -> None:
+        """Call back in the next turn of the event loop."""
+        self.house.loop.call_soon(callback)
 
     def closing_lines(self) -> bytes:
         """The header lines that the connection itself decides: the date, and whether it goes on."""
@@ -361,7 +360,7 @@ class Connection(asyncio.Protocol):
         self.last = True
         sent = b"" if self.head is not None and self.head.method == "HEAD" else body
         length = b"content-length: %d\r\n" % len(body)
-        self.write((status_line(status), headers, length, self.house.last_lines, b"\r\n", sent))
+        self.write(b"".join((status_line(status), headers, length, self.house.last_lines, b"\r\n", sent)))
         self._linger()
 
     def _linger(self) -> None:

@@ -9,6 +9,7 @@ Rule 4  The verdict never depends on how the network split the bytes.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from http import HTTPStatus
 
 import msgspec
@@ -21,6 +22,7 @@ HEADER_COUNT = 100
 TRAILER_BYTES = 8 * 1024
 TRAILER_COUNT = 32
 
+_LENGTH_DIGITS = 15
 CHUNKED = -1  # the `length` of a body that says its own end
 
 END = b"\r\n\r\n"
@@ -33,7 +35,6 @@ _WHOLE_HEAD = re.compile(_LINE + rb"(?:" + _FIELD + rb")*+\r\n")
 _FIELDS = re.compile(rb"(?:" + _FIELD + rb")*+")
 _REQUEST_LINE = re.compile(_LINE)
 _HOST = re.compile(rb"(?:[0-9A-Za-z._~-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
-_LENGTH = re.compile(rb"[0-9]{1,15}")
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,8})\r\n")  # RFC 9112, 7.1, without extensions: nobody who calls a model sends one
 _CHUNK_SIZE_BEGUN = re.compile(rb"[0-9A-Fa-f]{0,8}|[0-9A-Fa-f]{1,8}\r")
 
@@ -146,12 +147,17 @@ def read_head(raw: bytes, peer: str) -> Head | Refusal:
     return _judge(line[1], line[2], 1 if line[3] == b"1" else 0, fields.headers, peer)
 
 
+@lru_cache(maxsize=64)  # clients name one gate by few names
+def _is_host(host: bytes) -> bool:
+    return _HOST.fullmatch(host) is not None
+
+
 def _judge(method: bytes, target: bytes, version: int, headers: dict[bytes, bytes], peer: str) -> Head | Refusal:
     if target[0] != 0x2F or b"#" in target or method == b"CONNECT":
         # RFC 9112, 3.2: absolute form is for proxies, authority form for tunnels, `*` for servers with options; this gate is none.
         return malformed("the target is not an absolute path; full addresses, `*` and CONNECT are not served")
     host = headers.get(b"host")
-    if host is None or not _HOST.fullmatch(host):
+    if host is None or not _is_host(host):
         return malformed("exactly one valid Host is required")
     length = 0
     coding = headers.get(b"transfer-encoding")
@@ -162,7 +168,7 @@ def _judge(method: bytes, target: bytes, version: int, headers: dict[bytes, byte
             return malformed("Transfer-Encoding may only be `chunked`, on HTTP/1.1, without Content-Length")
         length = CHUNKED
     elif size is not None:
-        if not _LENGTH.fullmatch(size):
+        if not size.isdigit() or len(size) > _LENGTH_DIGITS:
             return malformed("Content-Length is not a number of bytes")
         length = int(size)
     expect = headers.get(b"expect")

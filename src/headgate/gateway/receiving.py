@@ -79,6 +79,13 @@ class Receiving:
 
     async def read(self, limit: int) -> bytes:
         """The whole body, at most `limit` bytes after decoding."""
+        if self.complete and not self._taken and b"content-encoding" not in self.headers:
+            self._taken = True
+            whole = self.parts[0] if len(self.parts) == 1 else b"".join(self.parts)
+            self.parts.clear()
+            if len(whole) > limit:
+                raise Cut(f"the answer is larger than {limit} bytes")
+            return whole
         body: list[bytes] = []
         size = 0
 
@@ -93,7 +100,10 @@ class Receiving:
         return b"".join(body)
 
     async def pump(self, feed: Feed) -> None:
-        """Call `feed` with what each read of the connection brought, decoded and joined; return at the complete end."""
+        """Call `feed` with what each read of the connection brought, decoded and joined; return at the complete end.
+
+        The last call comes with `complete` already true, in the same turn of the loop in which `pump` returns.
+        """
         assert not self._taken, "a body is taken once"
         self._taken = True
         decoder: Inflater | None = None
@@ -111,6 +121,7 @@ class Receiving:
                 self.waiter = wire.loop.create_future()
                 wire.read_on(not self.held)
                 await self.waiter
+                self.pass_on()
             if decoder is not None:
                 decoder.end()
         except Damaged as error:
@@ -176,8 +187,6 @@ class Wire(asyncio.Protocol):
         "_done",
         "_fault",
         "_framing",
-        "_head_bytes",
-        "_header_count",
         "_interim",
         "_interim_count",
         "_keep",
@@ -208,7 +217,7 @@ class Wire(asyncio.Protocol):
     def _begin(self, bodyless: bool) -> None:
         self._bodyless = bodyless  # the answer to HEAD
         self._framing = self._body = 0  # bytes received for this answer that were not, and that were, its body
-        self._head_bytes = self._header_count = self._interim_count = 0
+        self._interim_count = 0
         self._interim = self._done = self._keep = self._until_close = False
         self._fault = ""
         self._moved = True  # something happened since the last sweep
@@ -270,8 +279,8 @@ class Wire(asyncio.Protocol):
         if receiving is None:
             self.break_off("it said something that nobody had asked for")
             return
-        body_before = self._body
-        odd = False
+        odd, size, body_before = False, len(data), self._body
+        self._framing += size
         try:
             self._parser.feed_data(data)
         except (HttpParserError, HttpParserUpgrade) as error:
@@ -283,11 +292,10 @@ class Wire(asyncio.Protocol):
         if receiving.status:
             self._moved = True
         received = self._body - body_before
-        self._framing += len(data) - received
+        self._framing -= received
         if self._done:
             reusable = self._keep and not odd and not self._bodyless and not self.transport.get_write_buffer_size()
-            if self._pass_on(receiving):
-                self._complete(receiving, reusable)
+            self._complete(receiving, reusable)
         elif not receiving.status:
             if self._framing > _HEAD_BYTES:
                 self._fail(Cut(f"the head of the answer is larger than {_HEAD_BYTES} bytes"))
@@ -353,17 +361,14 @@ class Wire(asyncio.Protocol):
         receiving = self.receiving
         if receiving is None or receiving.status:
             return  # a trailer
-        self._header_count += 1
-        self._head_bytes += len(name) + len(value)
-        if self._header_count > _HEADER_COUNT or self._head_bytes > _HEAD_BYTES:
-            self._fault = "its head is too large"
-            raise _Odd
-        name, value = name.lower(), value.strip(b" \t")
-        headers = receiving.headers
+        name, headers = name.lower(), receiving.headers
         if name in headers:
-            headers[name] += b", " + value
+            headers[name] += b", " + value.strip(b" \t")
+        elif len(headers) < _HEADER_COUNT:
+            headers[name] = value.strip(b" \t")
         else:
-            headers[name] = value
+            self._fault = "it has too many headers"
+            raise _Odd
 
     def on_headers_complete(self) -> None:
         receiving = self.receiving
@@ -382,6 +387,8 @@ class Wire(asyncio.Protocol):
             self._fault = "it is not HTTP/1.0 or 1.1"
         elif coding is not None and coding.lower() != b"chunked":
             self._fault = "its Transfer-Encoding is not `chunked`"
+        elif self._framing > _HEAD_BYTES and sum(map(len, headers.values())) > _HEAD_BYTES:
+            self._fault = "its head is too large"
         if self._fault:
             raise _Odd
         if self._bodyless:

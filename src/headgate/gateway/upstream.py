@@ -42,6 +42,7 @@ class Upstream:
     def __init__(self, origin: Origin) -> None:
         assert 0 <= origin.reserved < origin.connections, "unprotected calls need connections too"
         self.origin = origin
+        self._loop = asyncio.get_running_loop()
         self.in_use = 0
         self._unprotected = 0  # of those in use
         self._idle: list[Wire] = []  # the last used is the first to be used again, so that the others grow old and are closed
@@ -107,7 +108,7 @@ class Upstream:
                     future.set_result(None)
 
     async def _wait(self, protected: bool) -> None:
-        loop = asyncio.get_running_loop()
+        loop = self._loop
         future: asyncio.Future[None] = loop.create_future()
         queue = self._waiting_protected if protected else self._waiting
         entry = (future, loop.time() + self.origin.pool_s)
@@ -127,7 +128,7 @@ class Upstream:
     def _reusable(self) -> Wire | None:
         if not self._idle:
             return None
-        oldest = asyncio.get_running_loop().time() - self.origin.reuse_s
+        oldest = self._loop.time() - self.origin.reuse_s
         while self._idle:
             wire = self._idle.pop()
             if wire.idle_since > oldest and not wire.transport.is_closing():
@@ -136,7 +137,7 @@ class Upstream:
         return None
 
     async def _connect(self) -> Wire:
-        origin, loop = self.origin, asyncio.get_running_loop()
+        origin, loop = self.origin, self._loop
         self._watch()
         problem = ""
         try:
@@ -174,7 +175,7 @@ class Upstream:
     def freed(self, wire: Wire, protected: bool, reusable: bool) -> None:
         """Called by a connection whose answer has ended; `reusable` if it is in order for the next."""
         if reusable and not self._closed:
-            wire.idle_since = asyncio.get_running_loop().time()
+            wire.idle_since = self._loop.time()
             self._idle.append(wire)
         self._give(protected)
 
@@ -188,11 +189,11 @@ class Upstream:
 
     def _watch(self) -> None:
         if self._timer is None and not self._closed:
-            self._timer = asyncio.get_running_loop().call_later(self.origin.sweep_s, self._sweep)
+            self._timer = self._loop.call_later(self.origin.sweep_s, self._sweep)
 
     def _sweep(self) -> None:
         """Once a second: end what took too long. It sleeps when there is nothing to watch."""
-        origin, now = self.origin, asyncio.get_running_loop().time()
+        origin, now = self.origin, self._loop.time()
         self._timer = None
         for queue in (self._waiting, self._waiting_protected):
             while queue and (queue[0][1] < now or queue[0][0].done()):
