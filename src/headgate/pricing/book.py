@@ -18,11 +18,13 @@ import msgspec
 
 from headgate.names import Instant
 from headgate.pricing.entry import DAY_US, Agreement, Entry, day_instant, entry_text
-from headgate.pricing.rates import RatedTariff, rate
+from headgate.pricing.rates import RatedTariff, rate, uplifted
 from headgate.terms.tariff import Tariff
 
 WARN_AFTER_DAYS = 30
 STOP_AFTER_DAYS = 90
+
+NO_UPLIFTS: Mapping[str, int] = {}
 
 _SNAPSHOT = re.compile(r"(?P<family>.+)-[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
@@ -74,8 +76,8 @@ class PriceBook:
         return None
 
 
-def price_book(listed: Iterable[Listed], paths: Mapping[str, str]) -> PriceBook:
-    """The book of these rows for these paths, given as name to kind."""
+def price_book(listed: Iterable[Listed], paths: Mapping[str, str], uplifts: Mapping[str, int] = NO_UPLIFTS) -> PriceBook:
+    """The book of these rows for these paths, given as name to kind; `uplifts` is what a regional path adds, in percent."""
     lines: dict[tuple[str, str], list[tuple[tuple[bool, bool, int, int], RatedTariff]]] = {}
     rows: dict[tuple[str, int], RatedTariff] = {}
     leaves: list[str] = []
@@ -85,7 +87,7 @@ def price_book(listed: Iterable[Listed], paths: Mapping[str, str]) -> PriceBook:
         for path, kind in paths.items():
             if entry.path_kind != kind or entry.path not in (None, path):
                 continue
-            tariff = rate(tariff_of(entry, item.row, path), item.agreement, entry.shutdown_on)
+            tariff = rate(uplifted(tariff_of(entry, item.row, path), uplifts.get(path, 0)), item.agreement, entry.shutdown_on)
             rank = (entry.path is not None, item.agreement is Agreement.NEGOTIATED, tariff.valid_from, item.row)
             lines.setdefault((path, entry.model), []).append((rank, tariff))
             rows[path, item.row] = tariff

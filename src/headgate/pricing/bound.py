@@ -25,7 +25,7 @@ FRAME_TOKENS = 512
 LEAST_OUTPUT = 4_096
 LEAST_REASONING_OUTPUT = 8_192  # reasoning models think before they write
 
-# Tools that the provider runs, and the fee of one call. What the client runs costs nothing but its bytes (`wire/tools.py` tells them apart).
+# Tools that the provider runs, and the fee of one call. What the client runs is only bytes (`wire/tools.py` tells them apart).
 # Source: the tool types of openai-python 3.52.0.
 FEE_OF_TOOL: dict[str, Unit] = {
     "web_search": Unit.WEB_SEARCH,
@@ -38,7 +38,7 @@ FEE_OF_TOOL: dict[str, Unit] = {
 # A hosted tool that stands in no table is bounded by one window; should it be billed for more, that is a breach and closes the shape.
 UNCOUNTED_TOOLS = frozenset({"file_search", "code_interpreter", "image_generation", "mcp", "shell"})
 
-# How Chat Completions asks for searches; as a tool it would have no limit, so it has no bound.
+# How Chat Completions asks for searches: without a limit, so without a bound.
 SEARCH_FIELD = "web_search_options"
 
 
@@ -72,7 +72,7 @@ def bound(
     `dropped` the tool types taken out before sending; `max_tool_calls` the number that is written, None: the client's own stands.
     """
     hosted = [tool.type for tool in request.tools if tool.hosted and tool.type not in dropped]
-    refused = _unboundable(request, tariff, hosted)
+    refused = _unboundable(request, tariff, hosted, dropped)
     if refused is not None:
         return refused
     fees = [FEE_OF_TOOL[name] for name in hosted if name in FEE_OF_TOOL]
@@ -107,7 +107,7 @@ def bound(
     )
 
 
-def _unboundable(request: ModelRequest, tariff: RatedTariff, hosted: list[str]) -> Refusal | None:
+def _unboundable(request: ModelRequest, tariff: RatedTariff, hosted: list[str], dropped: frozenset[str]) -> Refusal | None:
     if tariff.split:
         message = f"{tariff.model} prices images or audio apart, and an answer does not count them apart; use another model."
         return _unbounded(message, "model")
@@ -117,15 +117,20 @@ def _unboundable(request: ModelRequest, tariff: RatedTariff, hosted: list[str]) 
         return _unbounded("A stored prompt adds text that Headgate does not see; send its text as instructions and input.", "prompt")
     if request.audio_output:
         return _unbounded("Audio output is priced apart and has no price here; ask for text in modalities.", "modalities")
-    if request.fields.get("prediction", b"null") != b"null":
+    if _said(request, "prediction"):
         return _unbounded("Predicted output is billed beside the output limit; send the call without prediction.", "prediction")
+    if SEARCH_FIELD not in dropped and _said(request, SEARCH_FIELD):
+        message = "Chat Completions has no limit on searches; use the Responses API with web_search and max_tool_calls."
+        return _unbounded(message, SEARCH_FIELD)
     for name in hosted:
-        if name == SEARCH_FIELD:
-            message = "Chat Completions has no limit on searches; use the Responses API with web_search and max_tool_calls."
-            return _unbounded(message, SEARCH_FIELD)
         if name in UNCOUNTED_TOOLS:
             return _unbounded(f"The calls of the hosted tool {name} are not counted in the answer; remove the tool.", "tools")
     return None
+
+
+def _said(request: ModelRequest, name: str) -> bool:
+    """Whether the field stands in the request with a value; bytes, because a raw slice is never equal to them."""
+    return name in request.fields and bytes(request.fields[name]) != b"null"
 
 
 def _most_input(request: ModelRequest, tariff: RatedTariff, hosted: bool, known_context: int | None, counted: int | None) -> int:

@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from headgate.pricing.entry import Entry, row_order
+from headgate.pricing.entry import Entry, key_order
 from headgate.terms.tariff import Band, Price, Tier, Unit
 
 Fact: TypeAlias = str | int | bool | None
@@ -72,7 +72,7 @@ def _of_model(line: Line, old: Entry | None, new: Entry | None) -> list[Differen
             if was != now:
                 found.append(Difference(Change.CHANGED, kind, path or None, model, name, was, now))
     was_prices, now_prices = _prices(old), _prices(new)
-    for key in [*was_prices, *(key for key in now_prices if key not in was_prices)]:
+    for key in sorted(was_prices.keys() | now_prices.keys(), key=key_order):
         was_price, now_price = was_prices.get(key), now_prices.get(key)
         change = _change(was_price, now_price)
         if change is not None:
@@ -82,8 +82,7 @@ def _of_model(line: Line, old: Entry | None, new: Entry | None) -> list[Differen
 
 
 def _prices(entry: Entry | None) -> dict[tuple[Unit, Tier, Band], Price]:
-    rows = () if entry is None else sorted(entry.prices, key=row_order)
-    return {(row.unit, row.tier, row.band): row.price for row in rows}
+    return {} if entry is None else {(row.unit, row.tier, row.band): row.price for row in entry.prices}
 
 
 def _change(old: Price | None, new: Price | None) -> Change | None:

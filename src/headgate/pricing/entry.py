@@ -122,9 +122,14 @@ _TIER_ORDER = {tier: order for order, tier in enumerate(Tier)}
 _BAND_ORDER = {band: order for order, band in enumerate(Band)}
 
 
-def row_order(row: PriceRow) -> tuple[int, int, int]:
+def key_order(key: tuple[Unit, Tier, Band]) -> tuple[int, int, int]:
     """Tiers in order, then bands, then units: the order in which people compare prices."""
-    return _TIER_ORDER[row.tier], _BAND_ORDER[row.band], _UNIT_ORDER[row.unit]
+    unit, tier, band = key
+    return _TIER_ORDER[tier], _BAND_ORDER[band], _UNIT_ORDER[unit]
+
+
+def row_order(row: PriceRow) -> tuple[int, int, int]:
+    return key_order((row.unit, row.tier, row.band))
 
 
 def _sorted(entry: Entry) -> Entry:
