@@ -59,7 +59,7 @@ PROVABLE = {
     Dimension.MODEL: "gpt-5.5",
     Dimension.WORKSPACE: "ci",
     Dimension.KEY: "k1",
-    **{dimension: "alice" for dimension in TAGS},
+    **dict.fromkeys(TAGS, "alice"),
 }
 
 

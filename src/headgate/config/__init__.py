@@ -1,0 +1,1 @@
+"""What the operator wrote in headgate.toml: read once, checked whole, and handed on as values."""
