@@ -194,7 +194,7 @@ class Replay:
         if hold is None or opened is None:
             yield Finding(Rule.ONE_ENDING, where, f"Hold {leaf.hold} ends without being open: never opened, or ended before")
             return
-        if leaf.legs != opened.legs:
+        if sorted(leaf.legs) != sorted(opened.legs):
             yield Finding(Rule.EVERY_LEG, where, f"Hold {leaf.hold} ends with other legs than it was opened with")
         # The legs it was opened with are those that its budgets count.
         self._release(opened)
