@@ -13,6 +13,7 @@ import socket
 import struct
 from collections.abc import Callable
 from enum import Enum, auto
+from functools import cached_property
 from typing import cast
 
 from headgate.gateway.answer import Answer
@@ -41,7 +42,6 @@ class House:
     def __init__(self, door: Door, limits: Limits) -> None:
         self.door = door
         self.limits = limits
-        self.loop = asyncio.get_running_loop()
         self.connections: set[Connection] = set()
         self.empty = asyncio.Event()
         self.empty.set()
@@ -49,6 +49,11 @@ class House:
         self.now = 0.0  # as of the last sweep: exact enough for limits of seconds, and free to read
         self.lines = b""
         self.last_lines = b"connection: close\r\n"
+
+    @cached_property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The loop that all of them run on."""
+        return asyncio.get_running_loop()
 
     def greet(self, connection: Connection) -> None:
         """A connection begins."""

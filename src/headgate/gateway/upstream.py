@@ -12,6 +12,7 @@ import asyncio
 import socket
 import ssl
 from collections import deque
+from functools import cached_property
 
 import msgspec
 
@@ -42,7 +43,6 @@ class Upstream:
     def __init__(self, origin: Origin) -> None:
         assert 0 <= origin.reserved < origin.connections, "unprotected calls need connections too"
         self.origin = origin
-        self._loop = asyncio.get_running_loop()
         self.in_use = 0
         self._unprotected = 0  # of those in use
         self._idle: list[Wire] = []  # the last used is the first to be used again, so that the others grow old and are closed
@@ -51,6 +51,10 @@ class Upstream:
         self._waiting_protected: deque[tuple[asyncio.Future[None], float]] = deque()
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
+
+    @cached_property
+    def _loop(self) -> asyncio.AbstractEventLoop:
+        return asyncio.get_running_loop()
 
     async def send(self, head: bytes, body: bytes, protected: bool = False) -> Receiving:
         """Send one request, head and body as they stand, and wait for the head of its answer."""
