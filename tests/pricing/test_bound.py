@@ -262,6 +262,12 @@ def a_tariff(prices: dict[tuple[Unit, Tier, Band], Price], band_tokens: int | No
     return Tariff(1, "openai", "gpt-x", prices, window, most, band_tokens, True, Instant(0), None, "2026-11-12", "by hand")
 
 
+def test_a_part_of_a_pico_dollar_is_held_as_a_whole_one() -> None:
+    prices = {(unit, Tier.STANDARD, Band.SHORT): Price(1, 1_000_000) for unit in (Unit.INPUT, Unit.OUTPUT)}
+    found = limit(bound(asked(), rate(a_tariff(prices, None)), STANDARD))
+    assert (found.fixed_pico, found.output_pico) == (1, 1)
+
+
 TOKEN_UNITS = (Unit.INPUT, Unit.CACHED, Unit.CACHE_WRITE_30M, Unit.CACHE_WRITE_12H, Unit.OUTPUT)
 amounts = st.builds(Price, st.integers(1, 10**8), st.sampled_from([1, 3, 10, 1000]))
 
