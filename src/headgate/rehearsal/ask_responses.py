@@ -19,7 +19,7 @@ from headgate.rehearsal.ask import (
     read_whole,
 )
 from headgate.rehearsal.problems import Problem, invalid, invalid_type, missing
-from headgate.rehearsal.shapes import Table, encode, rows, table, text
+from headgate.rehearsal.shapes import Table, rows, table, text
 
 _ROLES = {"user": "user", "assistant": "assistant", "system": "system", "developer": "system"}
 _CALLS = {"function_call": "arguments", "custom_tool_call": "input", "mcp_call": "arguments"}
@@ -199,4 +199,4 @@ def output_turns(output: list[Table]) -> tuple[Turn, ...]:
 
 def canonical(items: list[Any]) -> list[Table]:
     """The items as `GET …/input_items` lists them: every one with an id."""
-    return [{"id": f"item_rehearsal_{index}_{len(encode(item))}", **table(item)} for index, item in enumerate(items)]
+    return [{"id": f"item_rehearsal_{index}", **table(item)} for index, item in enumerate(items)]

@@ -9,7 +9,7 @@ from typing import Any
 from headgate.rehearsal import chat, responses
 from headgate.rehearsal.ask import RESPONSES, Ask, Earlier, Turn
 from headgate.rehearsal.ask_chat import read_chat
-from headgate.rehearsal.ask_responses import canonical, output_turns, read_items, read_responses
+from headgate.rehearsal.ask_responses import output_turns, read_items, read_responses
 from headgate.rehearsal.faults import Fault
 from headgate.rehearsal.faults_instead import INSTEAD, problem_answer
 from headgate.rehearsal.faults_parts import PARTS
@@ -98,7 +98,7 @@ def _answer(world: World, call: Call, ask: Ask, key: Key, input_tokens: int, fau
     if fault is not None and fault.name in PLAN:
         planned = PLAN[fault.name](ask, planned, fault.at)
     world.meter.bill(call, planned.row, planned.tier, planned.tokens)
-    told, stored = _written_down(world, ask, planned, key, stamp, settings)
+    told, stored = _written_down(world, ask, planned, key, stamp, call.body_bytes)
     call.id = stored.done["id"] if stored is not None else _id_of(told)
     if fault is not None and fault.name in TELL:
         told = TELL[fault.name](told, fault.at)
@@ -116,8 +116,9 @@ def _id_of(told: list[Any]) -> str:
     return str(first.get("id") or table(first.get("response")).get("id"))
 
 
-def _written_down(world: World, ask: Ask, planned: Plan, key: Key, stamp: Stamp, settings: Settings) -> tuple[list[Any], Stored | None]:
-    """The answer as JSON values: one, or one for each event; and what is stored of it."""
+def _written_down(world: World, ask: Ask, planned: Plan, key: Key, stamp: Stamp, size: int) -> tuple[list[Any], Stored | None]:
+    """The answer as JSON values: one, or one for each event; and what is stored of it. `size` is the request's, in bytes."""
+    settings = world.settings
     if ask.api != RESPONSES:
         told = chat.completion(ask, planned, stamp)
         return (list(chat.chunks(told, ask.include_usage, settings.delta_events)) if ask.stream else [told]), None
@@ -128,8 +129,8 @@ def _written_down(world: World, ask: Ask, planned: Plan, key: Key, stamp: Stamp,
     if ask.store:
         turns: tuple[Turn, ...] = (*ask.turns, *output_turns(items))
         asked = read_items(ask.body)
-        listed = canonical([] if isinstance(asked, Problem) else asked)
-        stored = Stored(key.project, begun, whole, listed, Earlier(turns, planned.tokens.input + planned.tokens.output))
+        left = Earlier(turns, planned.tokens.input + planned.tokens.output)
+        stored = Stored(key.project, begun, whole, [] if isinstance(asked, Problem) else asked, left, size)
         world.memory.keep(stored)
     return ([event for _, event in responses.events(whole, begun, settings.delta_events)] if ask.stream else [whole]), stored
 

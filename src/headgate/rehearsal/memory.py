@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import OrderedDict
 from dataclasses import dataclass
 from hashlib import blake2b
+from typing import Any
 
 from headgate.rehearsal.ask import Ask, Earlier
 from headgate.rehearsal.shapes import Table, encode
 from headgate.rehearsal.tokens import tokens_of, weigh
 
 _KEPT_RESPONSES = 20_000
+_KEPT_BYTES = 128 * 1024 * 1024  # of the requests behind the stored responses
 _KEPT_PREFIXES = 50_000
 _LEAST_CACHED = 1_024  # tokens; shorter prompts are never cached
 _CACHE_STEP = 128  # tokens; a cached prefix is counted in whole steps
@@ -23,8 +25,9 @@ class Stored:
     project: str
     running: Table
     done: Table
-    items: list[Table]
+    items: list[Any]
     earlier: Earlier
+    size: int  # bytes of the request
     finished: bool = False
 
     def shown(self) -> Table:
@@ -34,12 +37,14 @@ class Stored:
 class Memory:
     def __init__(self) -> None:
         self._responses: OrderedDict[str, Stored] = OrderedDict()
+        self._bytes = 0
         self._prefixes: OrderedDict[bytes, None] = OrderedDict()
 
     def keep(self, stored: Stored) -> None:
         self._responses[stored.done["id"]] = stored
-        if len(self._responses) > _KEPT_RESPONSES:
-            self._responses.popitem(last=False)
+        self._bytes += stored.size
+        while len(self._responses) > _KEPT_RESPONSES or (self._bytes > _KEPT_BYTES and len(self._responses) > 1):
+            self._bytes -= self._responses.popitem(last=False)[1].size
 
     def find(self, response_id: str, project: str) -> Stored | None:
         """A response of this project; another project's is as unknown as none."""
@@ -47,7 +52,8 @@ class Memory:
         return stored if stored is not None and stored.project == project else None
 
     def forget(self, response_id: str) -> None:
-        self._responses.pop(response_id, None)
+        stored = self._responses.pop(response_id, None)
+        self._bytes -= stored.size if stored is not None else 0
 
     def cached_tokens(self, ask: Ask, project: str, bytes_per_token: int) -> int:
         """Tokens of the longest prefix that was seen before, in whole steps; from now on this whole prompt is known."""

@@ -90,8 +90,11 @@ class Line:
     amount: Fraction = field(default_factory=Fraction)
 
 
-def line_items(row: Row, tier: str, tokens: Tokens) -> list[tuple[str, int, Fraction]]:
-    """Line item, quantity and dollars of each class that was used."""
+LineItem = tuple[str, int, Fraction]  # name, quantity, dollars
+
+
+def line_items(row: Row, tier: str, tokens: Tokens) -> list[LineItem]:
+    """Each class of tokens that was used, and the calls of hosted tools."""
     rates = row.rates_for(tier, tokens.input)
     plain = tokens.input - tokens.cached - tokens.write_30m - tokens.write_12h
     assert plain >= 0 and tokens.output >= 0, "more tokens cached and written than there are"
@@ -109,7 +112,11 @@ def line_items(row: Row, tier: str, tokens: Tokens) -> list[tuple[str, int, Frac
 
 def cost(row: Row, tier: str, tokens: Tokens) -> Fraction:
     """Dollars of one answer."""
-    return sum((amount for _, _, amount in line_items(row, tier, tokens)), Fraction())
+    return _total(line_items(row, tier, tokens))
+
+
+def _total(lines: list[LineItem]) -> Fraction:
+    return sum((amount for _, _, amount in lines), Fraction())
 
 
 def pico(dollars: Fraction) -> int:
@@ -152,12 +159,14 @@ class Meter:
     def bill(self, call: Call, row: Row, tier: str, tokens: Tokens) -> None:
         assert call.tokens is None, "a call is billed once"
         call.billed_model, call.tier, call.tokens = row.model, tier, tokens
-        call.billed = cost(row, tier, tokens)
-        self._enter(call, row, 1)
+        lines = line_items(row, tier, tokens)
+        call.billed = _total(lines)
+        self._enter(call, lines, 1)
 
     def bill_anew(self, call: Call, row: Row, tokens: Tokens) -> None:
         """Replaces the bill of a call by another one (Rule 3)."""
-        self._enter(call, row, -1)
+        assert call.tokens is not None, "only a billed call is billed anew"
+        self._enter(call, line_items(row, call.tier, call.tokens), -1)
         call.tokens = None
         self.bill(call, row, call.tier, tokens)
 
@@ -168,7 +177,7 @@ class Meter:
     def _sums(self, call: Call) -> tuple[Sum, Sum, Sum]:
         return self.total, self.by_key.setdefault(call.key, Sum()), self.by_project.setdefault(call.project, Sum())
 
-    def _enter(self, call: Call, row: Row, sign: int) -> None:
+    def _enter(self, call: Call, lines: list[LineItem], sign: int) -> None:
         tokens = call.tokens
         assert tokens is not None, "only a billed call is entered"
         ceiling = nano_ceiling(call.billed)
@@ -179,14 +188,14 @@ class Meter:
             total.input_tokens += sign * tokens.input
             total.output_tokens += sign * tokens.output
         minute, day = call.started - call.started % 60, call.started - call.started % 86_400
-        used = self.used.setdefault((minute, call.project, call.key, row.model, call.tier), Used())
+        used = self.used.setdefault((minute, call.project, call.key, call.billed_model, call.tier), Used())
         used.requests += sign
         used.input += sign * tokens.input
         used.output += sign * tokens.output
         used.cached += sign * tokens.cached
         used.write_30m += sign * tokens.write_30m
         used.write_12h += sign * tokens.write_12h
-        for item, quantity, amount in line_items(row, call.tier, tokens):
+        for item, quantity, amount in lines:
             line = self.lines.setdefault((day, call.project, call.key, item), Line())
             line.quantity += sign * quantity
             line.amount += sign * amount

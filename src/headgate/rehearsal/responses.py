@@ -15,6 +15,13 @@ from headgate.rehearsal.stamps import Stamp
 Event = tuple[str, Table]
 
 _TERMINAL = {COMPLETED: "response.completed", INCOMPLETE: "response.incomplete", FAILED: "response.failed"}
+_NO_IMAGES = {
+    "input_tokens": 0,
+    "input_tokens_details": {"image_tokens": 0, "text_tokens": 0},
+    "output_tokens": 0,
+    "output_tokens_details": {"image_tokens": 0, "text_tokens": 0},
+    "total_tokens": 0,
+}
 _FAILURE = {"code": "server_error", "message": "The rehearsal failed to generate an answer."}
 
 
@@ -112,7 +119,7 @@ def response(ask: Ask, plan: Plan, stamp: Stamp, items: list[Table]) -> Table:
         "metadata": ask.metadata,
     }
     if plan.tokens.searches:
-        told["tool_usage"] = {"web_search": {"num_requests": plan.tokens.searches}}
+        told["tool_usage"] = {"web_search": {"num_requests": plan.tokens.searches}, "image_gen": _NO_IMAGES}
     return told
 
 

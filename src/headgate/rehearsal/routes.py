@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from headgate.rehearsal.ask import CHAT, RESPONSES
-from headgate.rehearsal.ask_responses import read_responses
+from headgate.rehearsal.ask_responses import canonical, read_responses
 from headgate.rehearsal.faults_instead import problem_answer
 from headgate.rehearsal.generate import count, create, read_body, recall_for, stamped
 from headgate.rehearsal.http import Handler, Reply, Request
@@ -121,7 +121,8 @@ def _response_items(world: World, request: Request, key: Key, name: str) -> Told
     stored = _stored(world, key, name)
     if isinstance(stored, Problem):
         return stored
-    data = stored.items if request.query.get("order") == ["asc"] else stored.items[::-1]
+    listed = canonical(stored.items)
+    data = listed if request.query.get("order") == ["asc"] else listed[::-1]
     return {
         "object": "list",
         "data": data,
