@@ -222,6 +222,9 @@ class _Trial:
             if not told and not last:
                 for _ in range(BATCHES_PER_LIFE):
                     self._batch(ledger)
+                    if self._chance.random() < 0.15:
+                        database.checkpoint()
+                        self._vfs.disk.must_live()
         except (PowerCut, StoreError, apsw.Error) as error:
             if not self._vfs.disk.dead:
                 told = [f"The book does not open: {error}"]
