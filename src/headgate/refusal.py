@@ -72,6 +72,7 @@ class Reason(Enum):
     LEDGER_UNAVAILABLE = "ledger_unavailable"
     DISK_LOW = "disk_low"
     CLOCK_UNSURE = "clock_unsure"
+    GATE_FAULT = "gate_fault"
     # faults of the provider, told in the same shape; these are endings of a held attempt, not refusals before it
     UPSTREAM_UNREACHABLE = "upstream_unreachable"
     UPSTREAM_TIMEOUT = "upstream_timeout"
@@ -149,6 +150,9 @@ MANNERS: dict[Reason, Manner] = {
     Reason.DISK_LOW: Manner(503, Kind.GATE, True, "The disk of the ledger is nearly full; what is left is kept to settle open calls."),
     Reason.CLOCK_UNSURE: Manner(
         503, Kind.GATE, True, "The machine's clock jumped; no new budget period is opened until an operator restarts the gate."
+    ),
+    Reason.GATE_FAULT: Manner(
+        503, Kind.GATE, False, "Headgate failed inside. What was held is in doubt on the record; a retry is a new call."
     ),
     Reason.UPSTREAM_UNREACHABLE: Manner(
         503, Kind.PATH, True, "The provider could not be reached; nothing was sent and nothing is charged."

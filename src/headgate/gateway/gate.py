@@ -73,6 +73,7 @@ class Gate:
     journal: Journal
     wall_us: Callable[[], int]
     rooms: Mapping[tuple[str, str], int]  # the room of each open budget when the last batch was written
+    body_limit: int = 32 * 1024 * 1024  # bytes
     drain_seconds: int = 60
     draining: bool = False
     open_exchanges: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])

@@ -19,7 +19,7 @@ from headgate.terms.bound import Bound
 from headgate.terms.caller import Dimension
 from headgate.terms.order import Grant, Order
 from headgate.wire.api import Api
-from headgate.wire.codex import Claimed, turn_facts
+from headgate.wire.codex import Claimed, clean_turn_metadata, turn_facts
 from headgate.wire.headers import request_headers
 from headgate.wire.request import Edits, ModelRequest, read_request, write_request
 
@@ -106,13 +106,14 @@ def counted(prepared: Prepared, tokens: int) -> Prepared:
 def written(call: Call, prepared: Prepared, grant: Grant) -> Sending:
     """What goes out: the limits of the grant are in it, or the bound would be no bound."""
     asked, permit = prepared.asked, prepared.permit
+    metadata = asked.fields.get("client_metadata")
     edits = Edits(
-        model=None,
         max_output=grant.output,
         service_tier=permit.service_tier,
         include_usage=asked.api is Api.CHAT and asked.stream,
         drop_tools=permit.drop_tools,
         max_tool_calls=permit.max_tool_calls,
+        client_metadata=None if metadata is None else clean_turn_metadata(metadata),
     )
     return sending(
         prepared.way.sender,

@@ -22,7 +22,7 @@ from headgate.policy.workspace import OnDisconnect
 from headgate.refusal import Reason, Refusal
 from headgate.terms.ending import Ending, Outcome
 from headgate.terms.order import Grant
-from headgate.wire.errors import refusal_answer, refusal_event, upstream_error
+from headgate.wire.errors import credential_refused, refusal_answer, refusal_event, upstream_error
 from headgate.wire.headers import answer_headers
 from headgate.wire.meter import Seen, StreamMeter, Terminal, read_answer
 
@@ -31,7 +31,6 @@ MOST_ERROR_BYTES = 1024 * 1024
 
 # Complete answers that prove that nothing was billed (facts: the provider bills no refused request).
 REFUSED = frozenset({400, 401, 403, 404, 409, 413, 415, 422, 429})
-OUR_CREDENTIAL = frozenset({401, 403})
 
 ENDINGS: dict[Terminal, Ending] = {
     Terminal.COMPLETED: Ending.COMPLETED,
@@ -128,11 +127,11 @@ async def _error(passage: Passage, receiving: Receiving) -> Outcome:
     body = await receiving.read(MOST_ERROR_BYTES)
     status = receiving.status
     path = passage.prepared.way.sender.path.name
-    if status in OUR_CREDENTIAL:
+    if credential_refused(status, body):
         passage.gate.journal.say("path_credential", path=path, status=status)
         passage.fail(Reason.PATH_CREDENTIAL, f"The provider refused the credential of path {path} ({status}). Your own key is fine")
     else:
-        passed = upstream_error(status, body) if status >= 400 else None
+        passed = upstream_error(status, body)
         if passed is not None:
             passage.answer.send(status, passage.lines(answer_headers(receiving.headers)), passed)
         else:
@@ -150,7 +149,7 @@ async def _whole(passage: Passage, receiving: Receiving) -> Outcome:
         return Outcome(Ending.UNREADABLE, status=receiving.status)
     passage.owned(seen)
     passage.answer.send(receiving.status, passage.lines(answer_headers(receiving.headers)), body)
-    return _outcome(receiving, seen, Ending.UNREADABLE)
+    return _outcome(passage, receiving, seen, Ending.UNREADABLE)
 
 
 async def _stream(passage: Passage, receiving: Receiving) -> Outcome:
@@ -169,7 +168,7 @@ async def _stream(passage: Passage, receiving: Receiving) -> Outcome:
     def feed(data: bytes) -> None:
         nonlocal known, ended
         whole = meter.feed(data)
-        if not known and meter.seen.response_id is not None or meter.ended and not ended:
+        if (not known and meter.seen.response_id is not None) or (meter.ended and not ended):
             known, ended = True, meter.ended
             passage.owned(meter.seen)
         if meter.broken:
@@ -184,22 +183,24 @@ async def _stream(passage: Passage, receiving: Receiving) -> Outcome:
     except (Cut, Stalled):
         if not meter.broken:
             passage.fail(Reason.UPSTREAM_CUT, "The provider's stream broke off. What it billed is being found out")
-            return _outcome(receiving, msgspec.structs.replace(meter.seen, terminal=None), Ending.CUT)
+            return _outcome(passage, receiving, msgspec.structs.replace(meter.seen, terminal=None), Ending.CUT)
     if meter.broken:
         passage.fail(Reason.UPSTREAM_INVALID, "The provider's stream could not be read")
         return Outcome(Ending.UNREADABLE, status=receiving.status, response_id=meter.seen.response_id)
     if not meter.ended:
         passage.fail(Reason.UPSTREAM_CUT, "The provider's stream stopped before its end. What it billed is being found out")
-        return _outcome(receiving, msgspec.structs.replace(meter.seen, terminal=None), Ending.CUT)
+        return _outcome(passage, receiving, msgspec.structs.replace(meter.seen, terminal=None), Ending.CUT)
     answer.write(meter.rest())
     answer.finish()
-    return _outcome(receiving, meter.seen, Ending.CUT)
+    return _outcome(passage, receiving, meter.seen, Ending.CUT)
 
 
-def _outcome(receiving: Receiving, seen: Seen, without_terminal: Ending) -> Outcome:
+def _outcome(passage: Passage, receiving: Receiving, seen: Seen, without_terminal: Ending) -> Outcome:
+    # A call that could search, and whose searches were not counted, has an unknown cost: not one of zero.
+    uncounted = passage.prepared.permit.max_tool_calls is not None and not seen.counts_searches
     return Outcome(
         ending=ENDINGS[seen.terminal] if seen.terminal is not None else without_terminal,
-        usage=seen.usage,
+        usage=None if uncounted else seen.usage,
         status=receiving.status,
         response_id=seen.response_id,
         model=seen.model,

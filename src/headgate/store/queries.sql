@@ -180,3 +180,6 @@ SELECT kind, workspace, path, hold, context FROM object WHERE id = ?
 
 -- name: remove_object
 DELETE FROM object WHERE id = ?
+
+-- name: greatest_hold
+SELECT coalesce(max(id), 0) FROM hold

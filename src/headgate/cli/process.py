@@ -1,0 +1,84 @@
+"""The gate as a process: one event loop on uvloop, ended by a signal, a command, or the end of whoever started it."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import uvloop
+
+from headgate.assembly import House, harden
+from headgate.cli.ending import Exit
+from headgate.config.load import load
+from headgate.config.problem import ConfigError
+from headgate.config.settings import Settings
+from headgate.control.command import Wrong
+from headgate.store.sqlite import StoreError
+
+# How often the interpreter offers the lock to the other thread, in seconds. With the default the writer would wait milliseconds for its
+# turn while the loop is busy, and every hold with it.
+SWITCH_SECONDS = 0.0005
+
+
+def run_gate(config_file: Path, lifeline: int | None = None) -> int:
+    """Serve until told to stop; the exit code says why it ended. `lifeline` is a pipe that closes when the supervisor dies."""
+    harden()
+    sys.setswitchinterval(SWITCH_SECONDS)
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            return runner.run(_serve(lambda: load(config_file, os.environ), lifeline))
+    except ConfigError as error:
+        print(f"headgate: {error}", file=sys.stderr)  # noqa: T201  the journal is not there yet
+        return Exit.CONFIG
+
+
+async def _serve(read: Callable[[], Settings], lifeline: int | None) -> int:
+    house = House(read)
+    try:
+        service = await house.start()
+    except StoreError as error:
+        print(f"headgate: {error}", file=sys.stderr)  # noqa: T201  the journal is not there yet
+        return Exit.STORE
+    except OSError as error:
+        listen = house.settings.gate.listen
+        print(  # noqa: T201  the journal is not there yet
+            f"headgate: cannot listen on {listen.host}:{listen.port} ({error.strerror or error}); is another gate running? "
+            "Change `gate.listen` in headgate.toml",
+            file=sys.stderr,
+        )
+        return Exit.ADDRESS
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, house.stopping.set)
+    loop.add_signal_handler(signal.SIGHUP, lambda: _keep(loop.create_task(_reload(house))))
+    if lifeline is not None:
+        loop.add_reader(lifeline, house.stopping.set)
+    # What lives now lives long: the collector need not walk it again and again.
+    gc.collect()
+    gc.freeze()
+    await house.stopping.wait()
+    if lifeline is not None:
+        loop.remove_reader(lifeline)
+    await service.stop(house.settings.gate.drain_seconds)
+    return Exit.DONE
+
+
+async def _reload(house: House) -> None:
+    try:
+        await house.reload("SIGHUP")
+    except Wrong as error:
+        house.gate.journal.say("reload_refused", why=str(error))
+
+
+_tasks: set[asyncio.Task[None]] = set()
+
+
+def _keep(task: asyncio.Task[None]) -> None:
+    """A task that nobody holds may be collected before it has run."""
+    _tasks.add(task)
+    task.add_done_callback(_tasks.discard)
