@@ -1,7 +1,7 @@
 """One request and its answer: READ THIS FIRST.
 
 Nothing is sent before its hold is durable, and the attempt owns its settlement: this runs in a task of its own, which no client's
-connection can cancel. From the hold on there is one way out, through `settle`, and it assumes the dearest ending until a cheaper one is proved.
+connection can cancel. From the hold on there is one way out, through `close`, and the dearest ending stands until a cheaper one is proved.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the data plane works with: the world as policy sees it, an immutable value that is swapped whole, and the few things that live longer."""
+"""What the data plane works with: the world as policy sees it, a value that is swapped whole, and the few things that live longer."""
 
 from __future__ import annotations
 
