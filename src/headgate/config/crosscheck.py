@@ -168,10 +168,10 @@ def _starvation(reading: Reading, settings: Settings, places: dict[str, Place]) 
         if reserve is not None:
             if rule.workspace is not None or rule.dimension is Dimension.WORKSPACE:
                 reading.problem(place, "no share where only one workspace draws", "reserve_production", "leave the line out")
-            elif reserve.of(rule.cap) >= rule.cap:
-                reading.problem(place, "less than the cap", "all of it", known.BUDGET_RESERVE.line)
             elif reserve.amount is not None and rule.measure is Measure.TOKENS:
                 reading.problem(place, "a part in percent for a cap in tokens", "dollars", known.BUDGET_RESERVE.line)
+            elif reserve.of(rule.cap) >= rule.cap:
+                reading.problem(place, "less than the cap", "all of it", known.BUDGET_RESERVE.line)
             continue
         hungry = starvers(rule, settings.workspaces, settings.paths, own)
         if hungry:

@@ -246,6 +246,8 @@ def is_loopback(host: str) -> bool:
 
 def _read_origin(value: object) -> Origin:
     found = _text(value)
+    if not found.isascii() or not found.isprintable():  # urlsplit drops line ends without a word
+        raise Unfit(describe(found))
     try:
         parts = urlsplit(found)
         port = parts.port

@@ -60,6 +60,7 @@ on_disconnect = "drain"             # when a client hangs up, read on for the tr
 
 # What the examples of the page show beside the settings that are needed.
 _SHOWN = frozenset({"caps.month", "cap"})
+_NAMES = {"paths": "openai", "workspaces": "development"}
 
 
 def default_file(
@@ -109,13 +110,9 @@ def settings_page() -> str:
             "| --- | --- | --- | --- |",
         ]
         lines += [_row(setting) for setting in section.settings]
-        lines += [
-            "",
-            "```toml",
-            section.header,
-            *(setting.line for setting in section.settings if setting.needed or setting.default is None),
-        ]
-        lines += ["```"]
+        shown = [setting.line for setting in section.settings if setting.needed or setting.key in _SHOWN]
+        if shown:
+            lines += ["", "```toml", section.header.replace("NAME", _NAMES.get(table, "")), *shown, "```"]
     return "\n".join(lines) + "\n"
 
 
