@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import resource
 import shutil
 import statistics
 import subprocess
@@ -22,6 +23,12 @@ def two_cores() -> tuple[int, int]:
     if len(cores) < 2:
         raise SystemExit("bench: needs two cores, one for the load and one for the system under test; this process has one.")
     return cores[0], cores[1]
+
+
+def raise_file_limit() -> None:
+    """Lets this process and what it starts hold as many connections as it may."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def describe() -> dict[str, str | int]:

@@ -21,6 +21,7 @@ class Run:
     load: Load
     shares: Shares
     kib_a_stream: float | None
+    complaint: str | None  # why no figure may be taken from it
 
     def value(self, figure: Figure) -> float:
         """As measured; a time is not yet what the system adds."""
@@ -46,14 +47,18 @@ class Run:
 
 
 def measure(workload: Workload, system: System, upstream: Upstream, cores: tuple[int, int], seconds: float) -> Run:
-    """Runs once. A run with an error in it is returned too: the caller must ask `load.complaint()`."""
+    """Runs once. A run with an error in it is returned too, with its complaint."""
     tools_core, system_core = cores
     memory_before = None if system.pid is None else memory_kib(system.pid)
     command = load_command(tools_core, system.port, workload.arguments(system.key, seconds, WARM_UP_SECONDS))
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    assert process.stderr is not None
     try:
         tools = [process.pid, upstream.process.pid]
-        time.sleep(workload.opening_seconds() + WARM_UP_SECONDS + MARGIN_SECONDS)
+        said = process.stderr.readline()
+        if said != "measuring\n":
+            raise ToolError(f"The load generator did not begin: {said}")
+        time.sleep(MARGIN_SECONDS)
         first = sample(tools_core, system_core, tools, system.pid)
         time.sleep(workload.seconds(seconds) - 2 * MARGIN_SECONDS)
         last = sample(tools_core, system_core, tools, system.pid)
@@ -67,4 +72,6 @@ def measure(workload: Workload, system: System, upstream: Upstream, cores: tuple
     kib_a_stream = None
     if workload.figure is Figure.EVENTS and memory_before is not None and memory_after is not None:
         kib_a_stream = (memory_after - memory_before) / workload.connections
-    return Run(read_load(out), shares(first, last), kib_a_stream)
+    load = read_load(out)
+    complaint = load.complaint(workload.connections if workload.events == 0 else None)
+    return Run(load, shares(first, last), kib_a_stream, complaint)

@@ -61,6 +61,7 @@ def main() -> int:
     parser.add_argument("--workload", choices=list(WORKLOADS), default="W1")
     parser.add_argument("--with", dest="tool", choices=list(TOOLS), help="by default the first that is there")
     options = parser.parse_args()
+    machine.raise_file_limit()
     try:
         compile_tools()
         make_data()
@@ -84,12 +85,13 @@ def _with_perf(folder: Path, workload: str, seconds: float) -> None:
     run = _run(folder, workload, seconds, record)
     _print_cost(run)
     _print_shares("subject", shares_of(_perf_report(data, "dso")), run)
-    _print_shares("thread", shares_of(_perf_report(data, "tid"), str), run)
+    _print_shares("thread", shares_of(_perf_report(data, "pid"), str), run)
     _print_shares("function", dict(list(shares_of(_perf_report(data, "symbol"), str).items())[:25]), run)
 
 
 def _perf_report(data: str, key: str) -> str:
-    command = ["perf", "report", "-i", data, "--stdio", "--sort", key, "--percent-limit", "0.1"]
+    """Perf's key `pid` tells threads apart, by their own number."""
+    command = ["perf", "report", "-i", data, "--stdio", "-F", f"overhead,{key}", "--percent-limit", "0.1"]
     return subprocess.run(command, capture_output=True, text=True, check=False).stdout
 
 
@@ -112,6 +114,8 @@ def _with_py_spy(folder: Path, workload: str, seconds: float) -> None:
 def _with_cprofile(folder: Path, workload: str, seconds: float) -> None:
     out = folder / "cprofile"
     run = _run(folder, workload, seconds, None, (sys.executable, "-m", "cProfile", "-o", str(out)))
+    if not out.exists():
+        raise ToolError("the gate did not end in an orderly way, so cProfile wrote nothing")
     _print_cost(run)
     print("cProfile sees the first process and its first thread only, and makes short functions look dearer than they are.")
     pstats.Stats(str(out)).sort_stats("tottime").print_stats(25)
@@ -139,8 +143,8 @@ def _run(
                 watcher.send_signal(2)  # both recorders write what they have on SIGINT
                 watcher.wait()
             end_group(gate.pid)
-    if complaint := run.load.complaint():
-        raise ToolError(f"the run had errors, so its profile means nothing: {complaint}")
+    if run.complaint is not None:
+        raise ToolError(f"the run had errors, so its profile means nothing: {run.complaint}")
     return run
 
 

@@ -80,7 +80,7 @@ def rows_of(workload: Workload, runs: dict[str, list[Run]]) -> list[Row]:
                 spread=(max(raw) - min(raw)) / middle if middle else 0.0,
                 tail_us=statistics.median([run.tail(workload.figure) for run in system_runs]),
                 runs=tuple(system_runs),
-                complaint=next((complaint for run in system_runs if (complaint := run.load.complaint())), None),
+                complaint=next((run.complaint for run in system_runs if run.complaint), None),
             )
         )
     return rows
@@ -88,7 +88,7 @@ def rows_of(workload: Workload, runs: dict[str, list[Run]]) -> list[Row]:
 
 def _median(workload: Workload, runs: list[Run]) -> float | None:
     """None when there is no run or one of them had an error."""
-    if not runs or any(run.load.complaint() for run in runs):
+    if not runs or any(run.complaint for run in runs):
         return None
     return statistics.median([run.value(workload.figure) for run in runs])
 
@@ -109,7 +109,7 @@ def line(row: Row) -> str:
         notes.append(f"{row.kib_a_stream:.0f} KiB a stream")
     if row.tools_share > 0.95:
         notes.append("the core of the load was full")
-    if any(run.load.unsent for run in row.runs):
+    if any(run.load.unsent > run.load.sent // 100 for run in row.runs):
         notes.append("could not keep the rate")
     if not row.quiet:
         notes.append("NOT QUIET")

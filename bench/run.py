@@ -28,6 +28,7 @@ MOST_REPEATS = 2
 def main(words: list[str] | None = None) -> int:
     options = _options(words)
     cores = machine.two_cores()
+    machine.raise_file_limit()
     try:
         compile_tools()
     except ToolError as error:

@@ -44,6 +44,7 @@ class Load(msgspec.Struct, frozen=True):
     sent: int
     answered: int
     unanswered: int
+    streaming: int
     unsent: int
     events: int
     latency_us: Times
@@ -51,8 +52,8 @@ class Load(msgspec.Struct, frozen=True):
     event_delay_us: Times
     statuses: dict[str, int]
 
-    def complaint(self) -> str | None:
-        """Why no figure may be taken from this run, or None."""
+    def complaint(self, open_streams: int | None = None) -> str | None:
+        """Why no figure may be taken from this run, or None. `open_streams`: how many streams must be open at its end."""
         counts = {
             "answers other than 2xx": self.not_2xx,
             "answers with events missing": self.short_answers,
@@ -62,6 +63,10 @@ class Load(msgspec.Struct, frozen=True):
         found = [f"{count} {what}" for what, count in counts.items() if count]
         if found and self.statuses:
             found.append("statuses " + ", ".join(f"{status}: {count}" for status, count in self.statuses.items()))
+        if open_streams is not None and self.streaming < open_streams:
+            found.append(f"{self.streaming} of {open_streams} streams open")
+        if open_streams is None and self.good == 0:
+            found.append("no answer")
         return "; ".join(found) or None
 
 

@@ -66,9 +66,6 @@ class Workload:
     def seconds(self, wished: float) -> float:
         return max(wished, self.least_seconds)
 
-    def opening_seconds(self) -> float:
-        return self.connections / self.ramp if self.ramp else 0.0
-
     def arguments(self, key: str, seconds: float, warm_up: float) -> list[str]:
         """Of the load generator."""
         words = ["--target", self.target, "--body", str(Path(DATA) / self.body), "--connections", str(self.connections)]

@@ -2,11 +2,13 @@
  *
  *   load --port 8001 --target /v1/responses --body FILE [--header "name: value"]… --connections 64 --seconds 3
  *        [--rate 1000]       open loop: this many requests a second, whatever happens; without it each connection asks again when it is answered
- *        [--warm-up 1]       seconds that count for nothing, after the last connection is open
+ *        [--warm-up 1]       seconds that count for nothing, after the last connection is open (streams without an end: after each has begun)
  *        [--ramp 500]        connections opened in a second
- *        [--events 300]      a stream: a complete answer must have this many events; 0: any number
+ *        [--events 300]      a stream: a complete answer must have this many events; 0: a stream without an end
  *        [--delays]          read the time in each event (costs the core that makes the load)
  *        [--drain 1]         seconds to wait for answers still due at the end
+ *
+ * Says `measuring` on standard error when the warm-up is over, so that whoever watches the processor knows when to look.
  *
  * Rule 1. In the open loop a request's time begins when it was due, not when it was sent: a system that stalls pays for everybody who
  *         had to wait behind the stall.
@@ -19,6 +21,7 @@
 #include <netinet/tcp.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -37,6 +40,8 @@
 #define RETRY_NS (10 * NANOSECONDS_PER_MILLISECOND)
 /* Nothing listens there, or it lets nobody in. */
 #define MOST_CONNECT_ERRORS 20000
+/* How long streams without an end may take to begin, after the last connection was asked for. */
+#define OPENING_NS (20 * NANOSECONDS_PER_SECOND)
 
 enum state { BROKEN, CONNECTING, IDLE, ASKING };
 
@@ -158,7 +163,6 @@ static void rest_or_ask(struct connection *connection)
 static void read_body(void *reader, const char *bytes, size_t length)
 {
     struct connection *connection = reader;
-    uint64_t now = 0;
     if (!connection->body_began) {
         connection->body_began = true;
         if (measuring)
@@ -173,10 +177,8 @@ static void read_body(void *reader, const char *bytes, size_t length)
     if (!measuring)
         return;
     totals.events += events;
-    if (options.delays) {
-        now = now_ns();
-        events_delays(bytes, length, now, &totals.event_delay);
-    }
+    if (options.delays)
+        events_delays(bytes, length, now_ns(), &totals.event_delay);
 }
 
 static void answered(struct connection *connection)
@@ -309,6 +311,32 @@ static uint64_t ask_what_is_due(uint64_t now)
     return due_at(scheduled);
 }
 
+static uint64_t streams_begun(void)
+{
+    uint64_t begun = 0;
+    for (int index = 0; index < options.connections; index++) {
+        const struct connection *connection = &connections[index];
+        begun += connection->state == ASKING && connection->body_began && connection->answer.status / 100 == 2;
+    }
+    return begun;
+}
+
+/* Whether everything is open that is to be open while measuring. A system under full load lets the last streams in late. */
+static bool all_open(uint64_t now)
+{
+    static uint64_t since, look_again;
+    if (opened < options.connections)
+        return false;
+    if (!options.streams || options.events > 0)
+        return true;
+    if (since == 0)
+        since = now;
+    if (now < look_again)
+        return false;
+    look_again = now + RETRY_NS;
+    return now - since > OPENING_NS || streams_begun() == (uint64_t)options.connections;
+}
+
 /* Warm-up, measurement, drain. Returns when the next of them begins; 0 when everything is over. */
 static uint64_t advance(uint64_t now)
 {
@@ -316,8 +344,8 @@ static uint64_t advance(uint64_t now)
     if (stopping)
         return now >= give_up || totals.sent <= totals.answered + totals.transport_errors ? 0 : give_up;
     if (measure_from == 0) {
-        if (opened < options.connections)
-            return UINT64_MAX;
+        if (!all_open(now))
+            return now + RETRY_NS;
         measure_from = now + in_ns(options.warm_up);
     }
     if (!measuring && now >= measure_from) {
@@ -325,6 +353,7 @@ static uint64_t advance(uint64_t now)
         measure_from = now;
         measure_until = now + in_ns(options.seconds);
         totals.cpu_seconds = cpu_seconds_used();
+        fputs("measuring\n", stderr);
     }
     if (!measuring)
         return measure_from;
@@ -372,6 +401,7 @@ int main(int argument_count, char **arguments)
     }
     for (int index = 0; index < options.connections; index++)
         totals.unanswered += connections[index].state == ASKING;
+    totals.streaming = streams_begun();
     totals_tell(&totals);
     return 0;
 }

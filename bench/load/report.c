@@ -25,6 +25,7 @@ void totals_tell(const struct totals *totals)
         {"sent", totals->sent},
         {"answered", totals->answered},
         {"unanswered", totals->unanswered},
+        {"streaming", totals->streaming},
         {"unsent", totals->unsent},
         {"events", totals->events},
         {"bytes", totals->bytes},

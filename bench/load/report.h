@@ -25,6 +25,7 @@ struct totals {
     /* At the end. */
     uint64_t unsent;     /* were due in the open loop and found no connection */
     uint64_t unanswered; /* under way */
+    uint64_t streaming;  /* of those, whose status is 2xx and whose body has begun */
     double seconds;      /* measured */
     double cpu_seconds;  /* used by this program while measuring */
 };

@@ -169,6 +169,9 @@ static void wake_at(struct connection *connection, uint64_t due_ns)
     timer_set((struct timer){.due_ns = due_ns, .connection = connection->fd, .generation = connection->generation});
 }
 
+static uint64_t later(uint64_t left, uint64_t right) { return left > right ? left : right; }
+
+/* A stream that is late does not catch up with a burst: its next event is due at once, and the ones after it an interval apart. */
 static void send_next_events(struct connection *connection)
 {
     struct answer *answer = connection->answer;
@@ -193,7 +196,7 @@ static void send_next_events(struct connection *connection)
     if (ends)
         answer_ended(connection);
     else
-        wake_at(connection, connection->due_ns + (uint64_t)settings.interval_ms * NANOSECONDS_PER_MILLISECOND);
+        wake_at(connection, later(connection->due_ns + (uint64_t)settings.interval_ms * NANOSECONDS_PER_MILLISECOND, now_ns()));
 }
 
 static void begin_answer(struct connection *connection)
@@ -447,10 +450,13 @@ static int read_options(int argument_count, char **arguments)
     return port;
 }
 
+/* Wakes what is due now, and not what comes due meanwhile: with more streams than one core can serve that would never end, and nobody
+ * would be let in or read. */
 static void wake_due(void)
 {
     struct timer timer;
-    while (timer_take(now_ns(), &timer)) {
+    uint64_t now = now_ns();
+    while (timer_take(now, &timer)) {
         struct connection *connection = connections[timer.connection];
         if (connection->generation != timer.generation)
             continue;
