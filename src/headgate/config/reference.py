@@ -99,7 +99,7 @@ def settings_page() -> str:
         "not here is an error, and so is a value of another kind; every error says file, line, what was expected, what was found and an",
         "example. Secrets are only named (`env:NAME`, `file:PATH`). Money is text or whole dollars, never a number with a decimal point.",
     ]
-    for section in SECTIONS.values():
+    for table, section in SECTIONS.items():
         lines += [
             "",
             f"## `{section.header}`",
