@@ -41,7 +41,7 @@ help:
 # -- what is done ------------------------------------------------------------------------------------------------------------------
 
 check: $(STAMPS)/check $(TOOLS)/pyright.installed
-	@$(MAKE) --no-print-directory -j2 --output-sync=target lint types quick
+	@$(MAKE) --no-print-directory --jobs=2 --keep-going --output-sync=target lint types quick
 
 lint: $(STAMPS)/check
 	$(BIN)/ruff format --check .
