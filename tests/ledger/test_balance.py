@@ -11,7 +11,9 @@ from headgate.terms.budget import Measure
 
 
 def balance(cap: int = 100, posted: int = 0, held: int = 0, suspect: int = 0, target: int | None = None) -> Balance:
-    return Balance(1, "workspace:ci/day/money", "workspace:ci", Measure.MONEY, Instant(0), Instant(10), cap, target, posted, held, suspect, 0)
+    return Balance(
+        1, "workspace:ci/day/money", "workspace:ci", Measure.MONEY, Instant(0), Instant(10), cap, target, posted, held, suspect, 0
+    )
 
 
 def test_the_room_is_what_neither_spent_nor_held() -> None:

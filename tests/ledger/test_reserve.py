@@ -19,7 +19,9 @@ ENDS_US = Instant(1_790_000_000_000_000)  # 2026-09-21 14:13:20 UTC
 def budget(
     cap: int, posted: int = 0, held: int = 0, suspect: int = 0, measure: Measure = Measure.MONEY, number: int = 1, target: int | None = None
 ) -> Balance:
-    return Balance(number, "workspace:ci/day/money", f"workspace:ci{number}", measure, Instant(0), ENDS_US, cap, target, posted, held, suspect, 0)
+    return Balance(
+        number, "workspace:ci/day/money", f"workspace:ci{number}", measure, Instant(0), ENDS_US, cap, target, posted, held, suspect, 0
+    )
 
 
 def bound(wanted: int, least: int, fixed: int = 0, tokens: int = 0, choices: int = 1) -> Bound:

@@ -239,7 +239,9 @@ class Histories(RuleBasedStateMachine):
             return
         self._begin()
         call = self.auditor.calls[number]
-        nano, tokens = (max((a for n, a in call.held.items() if n.split("@")[0].endswith(m)), default=0) * share // 100 for m in ("money", "tokens"))
+        nano, tokens = (
+            max((a for n, a in call.held.items() if n.split("@")[0].endswith(m)), default=0) * share // 100 for m in ("money", "tokens")
+        )
         used = {name: nano if name.split("@")[0].endswith("money") else tokens for name in call.held}
         state, accounts = call.state, self.auditor.accounts
         waiting = [name for name in call.held if accounts[name].limit < accounts[name].posted + accounts[name].held]
@@ -308,7 +310,12 @@ class Histories(RuleBasedStateMachine):
 
     # -- caps and time -----------------------------------------------------------------------------------------------
 
-    @rule(index=st.integers(0, 3), share=st.sampled_from((100, 0, 30, 80, 150, 300)), hours=st.sampled_from((0, 1, 30)), dice=st.integers(0, 5))
+    @rule(
+        index=st.integers(0, 3),
+        share=st.sampled_from((100, 0, 30, 80, 150, 300)),
+        hours=st.sampled_from((0, 1, 30)),
+        dice=st.integers(0, 5),
+    )
     def caps_change(self, index: int, share: int, hours: int, dice: int) -> None:
         """The settings are reloaded (hours 0), or an operator overrides one cap for some hours; perhaps it is undone."""
         if dice > 2:
