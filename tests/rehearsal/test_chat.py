@@ -76,6 +76,12 @@ def test_every_choice_is_billed(client: openai.OpenAI, rehearsal: Rehearsal) -> 
     assert completion.usage and completion.usage.completion_tokens == 200
 
 
+def test_every_choice_has_its_own_reasoning(client: openai.OpenAI) -> None:
+    one, two = (client.chat.completions.create(**{**ask("Say hello", n=n), "model": "gpt-5.5"}).usage for n in (1, 2))
+    assert one and two and two.completion_tokens == 2 * one.completion_tokens
+    assert one.completion_tokens_details and (one.completion_tokens_details.reasoning_tokens or 0) > 0
+
+
 @pytest.mark.parametrize("limit", ["max_tokens", "max_completion_tokens"])
 def test_both_names_of_the_output_limit_are_obeyed(client: openai.OpenAI, limit: str) -> None:
     completion = client.chat.completions.create(**ask("Tell me about rivers", **{limit: 3}))

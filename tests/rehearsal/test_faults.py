@@ -166,6 +166,15 @@ def test_a_wrong_usage_is_told_while_the_truth_is_billed(rehearsal: Rehearsal, n
     assert rehearsal.calls()[0]["tokens"] == _honest_tokens(rehearsal, api)
 
 
+def test_what_is_stored_stays_true(rehearsal: Rehearsal) -> None:
+    for name in ("usage_missing", "usage_negative", "usage_twice", "cut_midstream", "empty_choices"):
+        rehearsal.raw(rehearsal.post_bytes("/v1/responses", body(RESPONSES, name), "connection: close"))
+        call = rehearsal.calls()[-1]
+        stored = rehearsal.json("GET", f"/v1/responses/{call['id']}")
+        assert stored["usage"]["output_tokens"] == call["tokens"]["output"]
+        assert stored["output"]
+
+
 def _honest_tokens(rehearsal: Rehearsal, api: str) -> Any:
     rehearsal.send("POST", TARGETS[api], body(api))
     return rehearsal.calls()[-1]["tokens"]

@@ -146,3 +146,7 @@ def test_a_head_request_has_no_body(rehearsal: Rehearsal) -> None:
     answer = rehearsal.raw(data)
     assert answer.startswith(b"HTTP/1.1 405")
     assert answer.endswith(b"\r\n\r\n")
+
+
+def test_an_upgrade_is_refused_in_the_one_way_that_clients_understand(rehearsal: Rehearsal) -> None:
+    assert rehearsal.send("GET", "/v1/responses", connection="upgrade", upgrade="websocket")[0] == 426

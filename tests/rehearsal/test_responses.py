@@ -69,6 +69,7 @@ def test_every_event_and_object_is_what_the_types_of_the_sdk_allow(rehearsal: Re
     assert names[:2] == ["response.created", "response.in_progress"]
     assert [name for name in names if name in ("response.completed", "response.incomplete", "response.failed")] == names[-1:]
     assert [event["sequence_number"] for event in events] == list(range(len(events)))
+    assert names[-1] == "response." + events[-1]["response"]["status"]
     assert events[0]["response"]["usage"] is None
     Response.model_validate(rehearsal.json("POST", "/v1/responses", body), strict=True)
 

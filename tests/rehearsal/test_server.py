@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
@@ -25,6 +26,27 @@ def test_without_keys_one_is_made() -> None:
         assert '"sk-rehearsal-' in process.stdout.readline()
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=10) == 0
+
+
+SABOTAGED = """
+import sys
+from headgate.rehearsal import __main__, meter
+def bill(*given):
+    raise ArithmeticError("no price")
+meter.Meter.bill = bill
+sys.exit(__main__.main(["--key", "sk-rehearsal-one"]))
+"""
+
+
+def test_a_bill_that_cannot_be_made_ends_the_process() -> None:
+    with subprocess.Popen([sys.executable, "-c", SABOTAGED], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        rehearsal = Rehearsal(process, json.loads(process.stdout.readline()))
+        with pytest.raises(ConnectionError):
+            rehearsal.json("POST", "/v1/responses", {"model": "gpt-5.5", "input": "x"})
+        assert process.wait(timeout=10) == 70
+        assert process.stderr is not None
+        assert "no price" in process.stderr.read()
 
 
 def test_it_ends_at_once_even_with_a_client_that_waits(start: Start) -> None:

@@ -61,6 +61,9 @@ def _look(world: World, request: Request, location: str) -> Told:
     """Everything that is looked up rather than made."""
     if location.startswith("/v1/organization/"):
         return _organisation(world, request, location)
+    if location == "/v1/responses" and "upgrade" in request.headers:
+        # Clients that would rather speak WebSocket fall back at once on 426, and only after many tries on anything else.
+        return Problem(426, "The rehearsal speaks no WebSocket.", "upgrade_required")
     known = False
     for method, pattern, look in _LOOKED:
         match = pattern.fullmatch(location)

@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import Any, cast
 
 from headgate.rehearsal.shapes import rows, table
+from headgate.rehearsal.shapes import text as text_of
 
 OPAQUE_TOKENS = {"input_image": 1_105, "image_url": 1_105, "input_file": 2_048, "file": 2_048, "input_audio": 640}
 
@@ -27,7 +28,7 @@ def weigh(value: Any) -> int:
         return text_bytes(value)
     if isinstance(value, dict):
         members = cast("dict[str, Any]", value)
-        if members.get("type") in OPAQUE_TOKENS:
+        if text_of(members.get("type")) in OPAQUE_TOKENS:
             return 0
         return sum(text_bytes(name) + weigh(member) + 2 for name, member in members.items())
     if isinstance(value, list):
