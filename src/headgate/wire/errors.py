@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import msgspec
 
-from headgate.refusal import Kind, Reason, Refusal
+from headgate.refusal import MANNERS, Kind, Reason, Refusal
 from headgate.wire.api import Api
 from headgate.wire.client import Client
 from headgate.wire.objects import NULL, UNREADABLE
@@ -60,9 +60,12 @@ EXCEPTIONS: dict[Reason, dict[Client, Shape]] = {
     Reason.OBJECT_NOT_FOUND: {Client.SDK: Shape(_WRONG), Client.CODEX: _CODEX_OLD_NO, Client.CODEX_OLD: _CODEX_OLD_NO},
     # Of all 4xx, only a repeat of this one helps.
     Reason.BODY_TOO_SLOW: dict.fromkeys(Client, Shape(_WRONG)),
-    # The path is stopped; repeating the call would only meet the stop.
-    Reason.REHEARSAL_ANSWER: {Client.SDK: Shape(_FAULT), Client.CODEX: _CODEX_NO, Client.CODEX_OLD: _CODEX_OLD_NO},
 }
+
+# A fault that a repeat does not mend (the path was stopped): Codex would repeat a 5xx thirty times all the same.
+FINAL_FAULT: dict[Client, Shape] = {Client.SDK: Shape(_FAULT), Client.CODEX: _CODEX_NO, Client.CODEX_OLD: _CODEX_OLD_NO}
+
+_FAULTS = (Kind.PATH, Kind.GATE)
 
 # Inside a stream the status is gone, and the code alone decides whether Codex repeats: this one it shows, once, in every release.
 _STREAM_NO = "invalid_prompt"
@@ -73,8 +76,9 @@ _BUSY_SECONDS = 1
 
 def shape_of(reason: Reason, client: Client) -> Shape:
     """The shape with its status and code filled in."""
-    manner = Refusal(reason, "").manner
-    shape = EXCEPTIONS.get(reason, SHAPES[manner.kind])[client]
+    manner = MANNERS[reason]
+    told = FINAL_FAULT if manner.kind in _FAULTS and not manner.retry else SHAPES[manner.kind]
+    shape = EXCEPTIONS.get(reason, told)[client]
     return Shape(shape.type, shape.status or manner.status, shape.code or reason.value)
 
 
@@ -217,7 +221,7 @@ def _retry_after(refusal: Refusal, client: Client) -> int | None:
     kind = refusal.manner.kind
     if kind is Kind.BUSY:
         return max(1, refusal.retry_after or _BUSY_SECONDS)
-    if kind in (Kind.PATH, Kind.GATE) and client is Client.SDK and refusal.manner.retry and refusal.retry_after is not None:
+    if kind in _FAULTS and client is Client.SDK and refusal.manner.retry and refusal.retry_after is not None:
         return max(1, refusal.retry_after)
     return None
 
@@ -226,7 +230,7 @@ def _stream_code(refusal: Refusal) -> str:
     kind = refusal.manner.kind
     if kind is Kind.BUSY:
         return _STREAM_WAIT
-    return refusal.reason.value if kind in (Kind.PATH, Kind.GATE) and refusal.manner.retry else _STREAM_NO
+    return refusal.reason.value if kind in _FAULTS and refusal.manner.retry else _STREAM_NO
 
 
 def _stream_message(refusal: Refusal) -> str:

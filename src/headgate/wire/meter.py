@@ -105,7 +105,8 @@ class StreamMeter:
             block = data if end == len(data) else data[: max(end, 0)]
             held += data[len(block) :]
         out = self._pass(block) if block else b""
-        if len(held) > self._event_limit:
+        if len(held) > self._event_limit and len(held.strip(b"\r\n")) > self._event_limit:
+            out += held[: len(held) - len(held.lstrip(b"\r\n"))]
             self._break()
         return out
 
@@ -144,13 +145,13 @@ class StreamMeter:
         return _changed(block, changes) if changes else block
 
     def _within_limit(self, block: bytes) -> bytes:
-        """The events before the first one that is too large."""
+        """What stands before the first event that is too large. Empty lines are part of no event, so they pass wherever they are cut off."""
         start = 0
         while start < len(block):
             end = next_end(block, start, self._carriage)
-            if end - start > self._event_limit:
+            if len(block[start:end].strip(b"\r\n")) > self._event_limit:
                 self._break()
-                return block[:start]
+                return block[: end - len(block[start:end].lstrip(b"\r\n"))]
             start = end
         return block
 
