@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -20,8 +22,14 @@ def test_the_first_line_says_where_it_is_and_whom_it_knows(rehearsal: Rehearsal)
     assert rehearsal.send("GET", "/v1/models")[0] == 200
 
 
-def test_without_keys_one_is_made() -> None:
-    with subprocess.Popen([sys.executable, "-m", "headgate.rehearsal"], stdout=subprocess.PIPE, text=True) as process:
+def environment(root: Path) -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(root / "src")}
+
+
+def test_without_keys_one_is_made(root: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "headgate.rehearsal"], stdout=subprocess.PIPE, text=True, env=environment(root)
+    ) as process:
         assert process.stdout is not None
         assert '"sk-rehearsal-' in process.stdout.readline()
         process.send_signal(signal.SIGINT)
@@ -38,8 +46,9 @@ sys.exit(__main__.main(["--key", "sk-rehearsal-one"]))
 """
 
 
-def test_a_bill_that_cannot_be_made_ends_the_process() -> None:
-    with subprocess.Popen([sys.executable, "-c", SABOTAGED], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+def test_a_bill_that_cannot_be_made_ends_the_process(root: Path) -> None:
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", SABOTAGED], **pipes, text=True, env=environment(root)) as process:
         assert process.stdout is not None
         rehearsal = Rehearsal(process, json.loads(process.stdout.readline()))
         with pytest.raises(ConnectionError):
