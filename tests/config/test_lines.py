@@ -61,6 +61,14 @@ def test_every_place_of_a_file_is_found_on_its_line() -> None:
     assert {place: lines.get(place) for place in expected} == expected
 
 
+def test_a_table_is_where_its_own_header_stands_even_when_an_inner_one_came_first() -> None:
+    assert locate("[a.b]\n[a]\nx = 1\n") == {("a",): 2, ("a", "b"): 1, ("a", "x"): 3}
+
+
+def test_quotes_before_the_closing_quotes_belong_to_the_text() -> None:
+    assert locate('a = [""""two""""",\n1]\nb = 1') == {("a",): 1, ("a", 0): 1, ("a", 1): 2, ("b",): 3}
+
+
 def test_windows_line_ends_count_as_one() -> None:
     assert locate('a = 1\r\nb = """x\r\ny"""\r\nc = 3\r\n') == {("a",): 1, ("b",): 2, ("c",): 4}
 

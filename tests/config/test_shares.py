@@ -32,6 +32,10 @@ def test_a_shared_cap_that_others_could_use_up_is_refused_where_it_stands(tmp_pa
     assert "reserve_production" in told[0].expected
 
 
+def test_a_shared_cap_that_is_a_nano_dollar_too_small_is_refused(tmp_path: Path) -> None:
+    assert problems(tmp_path, SHARED + budget("organisation", "6499.999999999"))
+
+
 @pytest.mark.parametrize("scope", ["organisation", "path:openai", "model:*", "team:payments"])
 def test_a_share_or_a_cap_that_all_together_cannot_fill_makes_it_safe(tmp_path: Path, scope: str) -> None:
     assert loaded(tmp_path, SHARED + budget(scope, "6500"))

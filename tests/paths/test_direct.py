@@ -61,6 +61,12 @@ def test_a_header_without_a_real_name_is_never_sent(name: bytes) -> None:
         sending(WAY, "POST", "/v1/responses", [(name, b"x")], b"{}", "req_1")
 
 
+@pytest.mark.parametrize("value", [b"a\rb", b"a\nb", b"a\r\nhost: evil", b"\x00", b"\r", b"a\n"])
+def test_a_value_that_would_end_its_line_is_never_sent(value: bytes) -> None:
+    with pytest.raises(ValueError, match="line end"):
+        sending(WAY, "POST", "/v1/responses", [(b"x-stainless-lang", value)], b"{}", "req_1")
+
+
 @pytest.mark.parametrize(
     "target",
     [

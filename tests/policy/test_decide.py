@@ -74,6 +74,7 @@ def test_production_is_protected() -> None:
         ("gpt-5.5", None, {"gpt-5.5"}, True),
         ("gpt-5.5-2026-04-23", "gpt-5.5", {"gpt-5.5"}, True),  # a snapshot is the model that was allowed
         ("gpt-5.5", "gpt-5.5", {"gpt-5.5-2026-04-23"}, False),  # a pin allows the pinned one only
+        ("gpt-5.5-2026-04-23", "gpt-5.5", {"gpt-5.5-2026-04-23"}, True),
         ("gpt-5.5-pro", "gpt-5.5-pro", {"gpt-5.5"}, False),
         ("GPT-5.5", None, {"gpt-5.5"}, False),
         ("gpt-5.5", None, set[str](), False),

@@ -60,7 +60,7 @@ class _Walk:
         for number, key in enumerate(keys):
             place = _inner(place, key)
             last = number == len(keys) - 1
-            self._note(place, exactly=last and place not in self.items)
+            self._note(place, exactly=False)
             if last and brackets == 2:
                 self.items[place] = self.items.get(place, -1) + 1
             if place in self.items:
