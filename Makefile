@@ -2,8 +2,9 @@
 # A target that has nothing to do takes no time: each install leaves a stamp, keyed on the requirement files.
 
 PYTHON ?= python3
-# How many processes share the tests.
+# How many processes share the tests, and what else pytest is told: make test ARGS='tests/stories -x'.
 WORKERS ?= 2
+ARGS ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -51,14 +52,14 @@ types: $(STAMPS)/test $(TOOLS)/pyright.installed
 	$(TOOLS)/node_modules/.bin/pyright --pythonpath $(BIN)/python
 
 quick: $(STAMPS)/test
-	$(PYTEST) $(PARALLEL) -m '$(QUICK)'
+	$(PYTEST) $(PARALLEL) -m '$(QUICK)' $(ARGS)
 
 # -rs names every test that was skipped, and what was missing.
 test: $(STAMPS)/test $(TOOLS)/codex.installed
-	$(PYTEST) $(PARALLEL) -m 'not long' -rs
+	$(PYTEST) $(PARALLEL) -m 'not long' -rs $(ARGS)
 
 test-long: $(STAMPS)/test $(TOOLS)/codex.installed
-	HYPOTHESIS_PROFILE=long $(PYTEST) $(PARALLEL) -m long -rs
+	HYPOTHESIS_PROFILE=long $(PYTEST) $(PARALLEL) -m long -rs $(ARGS)
 
 demo: $(STAMPS)/run
 	$(BIN)/headgate demo

@@ -17,7 +17,7 @@ HOSTS = [
     "repo1.maven" + ".org",
 ]
 PLACES = ["/wo" + "rk/", "/ro" + "ot/", "/tmp/" + "probe", "/tmp/" + "hg", "sha" + "red/tools", "sha" + "red/bench", "sha" + "red/facts"]
-HOMES = re.compile("/ho" + r"me/(?!user\b|dev\b|someone\b)[a-z]\w+")
+HOMES = re.compile("/ho" + r"me/(?!user\b|dev\b|alice\b|bob\b)[a-z]\w+")
 KEYS = re.compile("s" + r"k-(?:proj|admin|svcacct)-[A-Za-z0-9_-]{40,}")
 CONFLICT = re.compile(r"^(<{7}|>{7}) ", re.MULTILINE)
 
