@@ -182,9 +182,9 @@ def test_a_frozen_shape_moves_to_the_next_path_and_is_refused_when_no_path_is_op
 
 
 def test_a_caller_cannot_leave_a_frozen_shape_by_what_does_not_change_the_bound() -> None:
-    plain = shape_of(request())
-    assert shape_of(request(stream=True, tools=[FUNCTION], max_output_tokens=99, reasoning={"effort": "high"})) == plain
-    assert shape_of(request(tools=[SEARCH])) == "responses+hosted"
+    plain = shape_of(request(), hosted=False)
+    assert shape_of(request(stream=True, tools=[FUNCTION], max_output_tokens=99, reasoning={"effort": "high"}), hosted=False) == plain
+    assert shape_of(request(tools=[SEARCH]), hosted=True) == "responses+hosted"
 
 
 def test_every_tool_that_is_taken_out_for_codex_is_a_hosted_one() -> None:

@@ -43,7 +43,7 @@ class Question(msgspec.Struct, frozen=True):
     model: str
     attribution: Attribution
     frozen: frozenset[str]
-    drop: frozenset[str]
+    hosted: tuple[str, ...]  # the hosted tools that stay in the request
     shape: str
 
 
@@ -80,7 +80,8 @@ def decide(
 ) -> Permit | Refusal:
     """The permit, or the first rule that says no. `model` is the price book's name of the model; None: it has none."""
     drop = _dropped(request, workspace, client)
-    question = Question(caller, request, workspace, model or request.model, attribution, frozen, drop, shape_of(request, drop))
+    kept = hosted(request, drop)
+    question = Question(caller, request, workspace, model or request.model, attribution, frozen, kept, shape_of(request, bool(kept)))
     for rule in RULES:
         refusal = rule(question)
         if refusal is not None:
@@ -93,7 +94,7 @@ def decide(
         tiers=tier.billed,
         service_tier=tier.text,
         drop_tools=drop,
-        max_tool_calls=_most_calls(question) if hosted(request, drop) else None,
+        max_tool_calls=_most_calls(question) if kept else None,
         protected=workspace.protected,
         shape=question.shape,
     )
@@ -148,7 +149,7 @@ def _tier_is_allowed(question: Question) -> Refusal | None:
 
 def _tools_are_allowed(question: Question) -> Refusal | None:
     workspace = question.workspace
-    for tool in hosted(question.request, question.drop):
+    for tool in question.hosted:
         param = SEARCH_FIELD if tool == SEARCH_FIELD else "tools"
         if workspace.hosted_tools is not HostedTools.ALLOW:
             text = f"Workspace {workspace.name} may not use {tool}: the provider runs and bills it. Leave it out of the request."

@@ -13,16 +13,19 @@ import msgspec
 
 from headgate.policy.attribution import CLAIMABLE, Attribution
 from headgate.terms.budget import BudgetRule, Leg
-from headgate.terms.caller import Caller, Dimension, Environment
+from headgate.terms.caller import Caller, Dimension, Environment, Facts
 
 _PLACE = {dimension: place for place, dimension in enumerate(Dimension)}
 
 
 class Rulebook(msgspec.Struct, frozen=True):
-    """All rules, sorted, and for each known workspace the ones that could ever apply to it."""
+    """All rules, sorted; and for each known workspace the ones that can apply to it, with the leg where the workspace alone decides it."""
 
     rules: tuple[BudgetRule, ...]
-    of: dict[tuple[str, Environment], tuple[BudgetRule, ...]]
+    of: dict[str, tuple[Environment, Steps]]
+
+
+Steps = tuple[tuple[BudgetRule, Leg | None], ...]
 
 
 def rulebook(rules: Iterable[BudgetRule], workspaces: Iterable[tuple[str, Environment]] = ()) -> Rulebook:
@@ -30,54 +33,52 @@ def rulebook(rules: Iterable[BudgetRule], workspaces: Iterable[tuple[str, Enviro
     ordered = tuple(sorted(rules, key=lambda rule: (_PLACE[rule.dimension], rule.name)))
     names = [rule.name for rule in ordered]
     assert len(names) == len(set(names)), "every rule has a name of its own"
-    return Rulebook(ordered, {place: _applying(ordered, *place) for place in workspaces})
+    return Rulebook(ordered, {name: (environment, _applying(ordered, name, environment)) for name, environment in workspaces})
 
 
 def legs(book: Rulebook, caller: Caller, path: str, model: str, attribution: Attribution, commitment: str | None = None) -> tuple[Leg, ...]:
     """Every budget that this attempt counts toward. `model` is the price book's name, so that an alias is no way around a cap."""
-    rules = book.of.get((caller.workspace, caller.environment))
-    if rules is None:
-        rules = _applying(book.rules, caller.workspace, caller.environment)
-    known: dict[Dimension, str | None] = {
-        Dimension.PATH: path,
-        Dimension.MODEL: model,
-        Dimension.WORKSPACE: caller.workspace,
-        Dimension.KEY: caller.key,
-        Dimension.COMMITMENT: commitment,
-    }
+    ready = book.of.get(caller.workspace)
+    if ready is not None and ready[0] is caller.environment:
+        steps = ready[1]
+    else:
+        steps = _applying(book.rules, caller.workspace, caller.environment)
+    known: Facts = ((Dimension.PATH, path), (Dimension.MODEL, model), (Dimension.KEY, caller.key), *attribution.proven)
+    if commitment is not None:
+        known = (*known, (Dimension.COMMITMENT, commitment))
     found: list[Leg] = []
-    for rule in rules:
-        dimension = rule.dimension
-        if dimension is Dimension.ORGANISATION:  # there is one, and every call is its
-            found.append(Leg(rule, _scope(rule, rule.value, rule.workspace)))
-        elif dimension in known:
-            value = known[dimension]
-            if value is not None and rule.value in ("*", value):
+    for rule, leg in steps:
+        if leg is not None:
+            found.append(leg)
+            continue
+        dimension, wanted = rule.dimension, rule.value
+        for fact, value in known:
+            if fact is dimension and (wanted == value or wanted == "*"):
                 found.append(Leg(rule, _scope(rule, value, rule.workspace)))
-        else:
-            for fact, value in attribution.proven:
-                if fact is dimension and rule.value in ("*", value):
-                    found.append(Leg(rule, _scope(rule, value, rule.workspace)))
-            for fact, value in attribution.claimed:
-                if fact is dimension and rule.value in ("*", value):
-                    found.append(Leg(rule, _scope(rule, value, caller.workspace)))
+        for fact, value in attribution.claimed:
+            if fact is dimension and (wanted == value or wanted == "*"):
+                found.append(Leg(rule, _scope(rule, value, caller.workspace)))
     return tuple(found)
 
 
-def _applying(rules: tuple[BudgetRule, ...], workspace: str, environment: Environment) -> tuple[BudgetRule, ...]:
-    return tuple(
-        rule
-        for rule in rules
-        if rule.workspace in (None, workspace)
-        and rule.except_environment != environment.value
-        and (rule.dimension is not Dimension.WORKSPACE or rule.value in ("*", workspace))
-    )
+def _applying(rules: tuple[BudgetRule, ...], workspace: str, environment: Environment) -> Steps:
+    steps: list[tuple[BudgetRule, Leg | None]] = []
+    for rule in rules:
+        if rule.workspace not in (None, workspace) or rule.except_environment == environment.value:
+            continue
+        if rule.dimension is Dimension.ORGANISATION:  # there is one, and every call is its
+            steps.append((rule, Leg(rule, _scope(rule, rule.value, rule.workspace))))
+        elif rule.dimension is not Dimension.WORKSPACE:
+            steps.append((rule, None))
+        elif rule.value in ("*", workspace):
+            steps.append((rule, Leg(rule, _scope(rule, workspace, None))))
+    return tuple(steps)
 
 
 def _scope(rule: BudgetRule, value: str, workspace: str | None) -> str:
     # A claimable value is escaped: a key bound to repository `shop@ci` and a caller in ci who claims `shop` are two scopes.
     if rule.dimension in CLAIMABLE:
         value = value.replace("%", "%25").replace("@", "%40")
-    if workspace is None or rule.dimension is Dimension.WORKSPACE:
+    if workspace is None:
         return f"{rule.dimension.value}:{value}"
     return f"{rule.dimension.value}:{value}@{workspace}"

@@ -5,17 +5,16 @@ Only what changes the bound is a part of the shape. Were `stream` one, a caller 
 
 from __future__ import annotations
 
-from headgate.policy.tools import hosted
 from headgate.wire.request import ModelRequest
 
 
-def shape_of(request: ModelRequest, without: frozenset[str] = frozenset()) -> str:
+def shape_of(request: ModelRequest, hosted: bool) -> str:
     """`responses`, or `responses+hosted+previous`: the API and the parts that change how a request is bounded, in a fixed order."""
     parts = (
         ("background", request.background),
         ("choices", request.choices > 1),
         ("conversation", request.conversation),
-        ("hosted", bool(hosted(request, without))),
+        ("hosted", hosted),
         ("opaque", request.opaque),
         ("previous", request.previous_response_id is not None),
         ("prompt", request.prompt_id),
