@@ -22,7 +22,7 @@ from headgate.store.sqlite import StoreError
 
 # How often the interpreter offers the lock to the other thread, in seconds. With the default the writer would wait milliseconds for its
 # turn while the loop is busy, and every hold with it.
-SWITCH_SECONDS = 0.0005
+SWITCH_SECONDS = 0.005
 
 
 def run_gate(config_file: Path, lifeline: int | None = None) -> int:
@@ -59,6 +59,7 @@ async def _serve(read: Callable[[], Settings], lifeline: int | None) -> int:
     if lifeline is not None:
         loop.add_reader(lifeline, house.stopping.set)
     # What lives now lives long: the collector need not walk it again and again.
+    gc.set_threshold(50_000, 20, 50)
     gc.collect()
     gc.freeze()
     await house.stopping.wait()

@@ -23,6 +23,7 @@ from headgate.policy.network import Network
 from headgate.policy.workspace import Workspace
 from headgate.pricing.book import PriceBook
 from headgate.refusal import Refusal
+from headgate.terms.budget import Leg
 from headgate.terms.caller import Caller
 from headgate.wire.client import Client
 from headgate.wire.routes import Matched
@@ -45,6 +46,8 @@ class World(msgspec.Struct, frozen=True):
     frozen: frozenset[str]
     ways: Mapping[str, Way]
     networks: tuple[Network, ...] = ()
+    # The legs of a key on a path and a model, as long as it claims nothing: the same for every call of this world.
+    known_legs: dict[tuple[str, str, str], tuple[Leg, ...]] = {}
 
 
 class Call(msgspec.Struct, frozen=True):

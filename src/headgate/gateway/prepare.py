@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import msgspec
 
-from headgate.gateway.gate import Call, Gate, Way
+from headgate.gateway.gate import Call, Gate, Way, World
 from headgate.names import AttemptId, show_id
 from headgate.paths.direct import Sending, sending
-from headgate.policy.attribution import attribute, write_facts
+from headgate.policy.attribution import Attribution, attribute, write_facts
 from headgate.policy.decide import Permit, decide
 from headgate.policy.legs import legs
 from headgate.policy.workspace import StalePrices, Workspace
@@ -16,7 +16,8 @@ from headgate.pricing.bound import OutputPolicy, bound
 from headgate.pricing.rates import RatedTariff
 from headgate.refusal import Reason, Refusal
 from headgate.terms.bound import Bound
-from headgate.terms.caller import Dimension
+from headgate.terms.budget import Leg
+from headgate.terms.caller import Caller, Dimension
 from headgate.terms.order import Grant, Order
 from headgate.wire.api import Api
 from headgate.wire.codex import Claimed, clean_turn_metadata, turn_facts
@@ -80,7 +81,7 @@ def prepare(gate: Gate, call: Call, body: bytes) -> Prepared | Refusal:
         shape=permit.shape,
         tariff=tariff.row,
         bound=limit,
-        legs=legs(world.rulebook, caller, permit.path, tariff.model, attribution, way.sender.path.commitment),
+        legs=_legs(world, caller, way, tariff.model, attribution),
         wait_us=workspace.wait_ms * 1000,
         facts=write_facts(attribution) if attribution.proven or attribution.claimed else "",
     )
@@ -123,6 +124,18 @@ def written(call: Call, prepared: Prepared, grant: Grant) -> Sending:
         write_request(asked, edits),
         show_id(grant.attempt),
     )
+
+
+def _legs(world: World, caller: Caller, way: Way, model: str, attribution: Attribution) -> tuple[Leg, ...]:
+    path = way.sender.path
+    if attribution.claimed:
+        return legs(world.rulebook, caller, path.name, model, attribution, path.commitment)
+    known = world.known_legs.get((caller.key, path.name, model))
+    if known is None:
+        known = world.known_legs[caller.key, path.name, model] = legs(
+            world.rulebook, caller, path.name, model, attribution, path.commitment
+        )
+    return known
 
 
 def _offered(call: Call) -> list[tuple[Dimension, str]]:

@@ -78,17 +78,37 @@ class Passage(msgspec.Struct):
             self.answer.finish()
 
 
+class Patience:
+    """How long an answer is drained once its caller has left; then the attempt's own task is interrupted."""
+
+    def __init__(self, seconds: int) -> None:
+        self._seconds = seconds
+        self._task = asyncio.current_task()
+        self._timer: asyncio.TimerHandle | None = None
+        self.over = False
+
+    def begin(self) -> None:
+        self._timer = asyncio.get_running_loop().call_later(self._seconds, self._end)
+
+    def stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _end(self) -> None:
+        assert self._task is not None, "an attempt runs in a task"
+        self.over = True
+        self._task.cancel()
+
+
 async def attempt(passage: Passage, sending: Sending) -> Outcome:
     """Send, relay, and say how it ended."""
-    loop = asyncio.get_running_loop()
     way, workspace = passage.prepared.way, passage.prepared.workspace
-    patience = passage.gate.drain_seconds if workspace.on_disconnect is OnDisconnect.DRAIN else 0
+    patience = Patience(passage.gate.drain_seconds if workspace.on_disconnect is OnDisconnect.DRAIN else 0)
+    passage.answer.on_gone(patience.begin)
     receiving: Receiving | None = None
     try:
-        async with asyncio.timeout(None) as limit:
-            passage.answer.on_gone(lambda: limit.reschedule(loop.time() + patience))
-            receiving = await way.upstream.send(sending.head, sending.body, workspace.protected)
-            return await _pass(passage, receiving)
+        receiving = await way.upstream.send(sending.head, sending.body, workspace.protected)
+        return await _pass(passage, receiving)
     except NotSent as fault:
         passage.fail(Reason.UPSTREAM_UNREACHABLE, f"Path {way.sender.path.name}: {fault}. Nothing was sent and nothing is charged")
         return Outcome(Ending.NEVER_SENT)
@@ -97,11 +117,17 @@ async def attempt(passage: Passage, sending: Sending) -> Outcome:
             Reason.UPSTREAM_CUT, f"The provider's answer broke off ({fault}). What it billed is being found out; send it again if you must"
         )
         return Outcome(Ending.CUT)
-    except (Stalled, TimeoutError) as fault:
+    except Stalled as fault:
+        passage.fail(Reason.UPSTREAM_TIMEOUT, f"The provider did not go on in time ({fault}). What it billed is being found out")
+        return Outcome(Ending.STALLED)
+    except asyncio.CancelledError:
         if receiving is not None:
             receiving.abort()
-        passage.fail(Reason.UPSTREAM_TIMEOUT, f"The provider did not go on in time ({fault or 'the caller had left'})")
-        return Outcome(Ending.STALLED)
+        if not patience.over:
+            raise
+        return Outcome(Ending.STALLED)  # the caller has left, and the drain took too long
+    finally:
+        patience.stop()
 
 
 async def _pass(passage: Passage, receiving: Receiving) -> Outcome:

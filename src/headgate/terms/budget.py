@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
+from functools import cached_property
 
 import msgspec
 
@@ -33,7 +34,7 @@ class Calendar(msgspec.Struct, frozen=True):
     term: tuple[str, str] | None = None
 
 
-class BudgetRule(msgspec.Struct, frozen=True):
+class BudgetRule(msgspec.Struct, frozen=True, dict=True):
     """One cap as the operator wrote it. `value` "*" gives each value of the dimension a budget of its own.
 
     `workspace` limits the rule to the calls of one workspace; `except_environment` is how a shared cap keeps production's share: the
@@ -49,7 +50,7 @@ class BudgetRule(msgspec.Struct, frozen=True):
     workspace: str | None = None
     except_environment: str | None = None
 
-    @property
+    @cached_property
     def name(self) -> str:
         """Stable across reloads: `workspace:ci/month/money`."""
         within = f"@{self.workspace}" if self.workspace and self.dimension is not Dimension.WORKSPACE else ""
