@@ -95,6 +95,13 @@ def test_production_does_not_count_toward_the_share_of_the_others() -> None:
     assert scopes(rules, who(workspace="prod", environment=Environment.PRODUCTION)) == ["organisation:acme"]
 
 
+def test_a_workspace_that_changed_its_environment_is_judged_by_the_new_one() -> None:
+    book = rulebook([rule(Dimension.ORGANISATION, "acme", without="production")], [("ci", Environment.CI)])
+    moved = who(environment=Environment.PRODUCTION)
+    assert legs(book, moved, "openai", "gpt-5.5", Attribution()) == ()
+    assert len(legs(book, who(), "openai", "gpt-5.5", Attribution())) == 1
+
+
 def test_a_claim_falls_on_a_scope_of_its_own_workspace() -> None:
     rules = [rule(Dimension.REPOSITORY, "shop"), rule(Dimension.SESSION, "*")]
     claims = [(Dimension.REPOSITORY, "shop"), (Dimension.SESSION, "s1")]
