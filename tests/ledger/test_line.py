@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from tests.store.book import leg, order, rule
+
 from headgate.ledger.line import Line
 from headgate.names import Instant
 from headgate.terms.budget import Period
 from headgate.terms.order import Order
-from tests.store.book import leg, order, rule
 
 DAY, MONTH = rule(100, Period.DAY), rule(1000)
 

@@ -7,12 +7,15 @@ import shutil
 import tempfile
 from collections import Counter
 from pathlib import Path
+from typing import ClassVar
 
 import msgspec
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
+from tests.model.auditor import Account, Auditor
+from tests.store.book import HOUR_US, HandClock, nobody_waits
 
 from headgate.ledger.line import Line
 from headgate.ledger.period import span_at
@@ -28,12 +31,10 @@ from headgate.terms.caller import Dimension
 from headgate.terms.ending import Charge, Ending, Outcome
 from headgate.terms.order import Grant, Order, Settlement
 from headgate.wire.usage import Usage
-from tests.model.auditor import Account, Auditor
-from tests.store.book import HOUR_US, HandClock, nobody_waits
 
 TRANSITIONS = (
-    "admit whole", "admit shortened", "admit after waiting", "wait", "busy", "exhausted", "one leg", "several legs", "post", "void", "doubt",
-    "post in doubt", "void in doubt", "doubt twice", "settle twice", "open and settle in one batch", "breach", "overrun", "refund",
+    "admit whole", "admit shortened", "admit after waiting", "wait", "busy", "exhausted", "one leg", "several legs", "post", "void",
+    "doubt", "post in doubt", "void in doubt", "doubt twice", "settle twice", "open and settle in one batch", "breach", "overrun", "refund",
     "refund twice", "cap up", "cap down", "step down", "override", "override ends", "new period", "settle in an old period", "commit",
     "abandon", "crash", "crash in the middle", "doubt by crash", "change undone",
 )  # fmt: skip
@@ -49,7 +50,7 @@ RAM = Path("/dev/shm") if Path("/dev/shm").is_dir() else None
 
 
 class Histories(RuleBasedStateMachine):
-    seen: Counter[str] = Counter()
+    seen: ClassVar[Counter[str]] = Counter()
 
     @initialize()
     def opens(self) -> None:

@@ -6,6 +6,7 @@ Leaves and holds are streamed; what stays in memory is sixteen bytes and an id f
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import msgspec
@@ -19,6 +20,8 @@ from headgate.store.sqlite import Database, Row
 
 # One damaged leaf can make thousands of findings; what is told is enough to see where it begins.
 MOST_FINDINGS = 100
+
+_COMMITMENT = re.compile(r"[0-9a-f]{64}")
 
 
 class Report(msgspec.Struct, frozen=True):
@@ -127,8 +130,11 @@ class _ByHold:
 
 
 def _scope(database: Database, scope: str, told: Told) -> Iterator[Finding]:
-    """A scope that names a person stands in the leaf as a commitment; without its salt, which may be erased, it tells nothing."""
+    """A scope that names a person stands in the leaf as a commitment; when its salt was erased, that tells nothing any more."""
     kept = database.first("private_of", (told.leaf, "scope"))
-    if kept is None or (kept[1] == scope and commitment("scope", rows.blob(kept[0]), scope) == told.scope):
-        return
-    yield Finding(Rule.REPLAY, f"leaf {told.leaf}", "The scope of the budget is not the one that the leaf commits to")
+    if kept is None:
+        same = _COMMITMENT.fullmatch(told.scope) is not None
+    else:
+        same = kept[1] == scope and commitment("scope", rows.blob(kept[0]), scope) == told.scope
+    if not same:
+        yield Finding(Rule.REPLAY, f"leaf {told.leaf}", f"Its budget is not on {scope}, or not on what the leaf commits to")
