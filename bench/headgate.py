@@ -15,26 +15,31 @@ from typing import NamedTuple
 START_SECONDS = 20
 WORKSPACE = "bench"
 
-# Caps that no run can reach, so that every hold is placed and settled and none is refused. Everything else stays as it is by default:
-# the figure is worth something only because the key, the policy, the durable hold, the settlement, the leaves and the metrics are on.
+# Caps that no run can reach, so that every hold is placed and settled and none is refused; room for 5,000 streams; no long drain at the end
+# of a run. Everything else stays as it is by default: the figure is worth something only because the key, the policy, the durable hold,
+# the settlement, the leaves and the metrics are on.
 SETTINGS = """\
-[organisation]
-name = "bench"
-
 [gate]
 listen = "127.0.0.1:{port}"
 data = "{data}"
+drain_seconds = 1
+
+[house]
+listen = "127.0.0.1:{house_port}"
 
 [paths.bench]
-kind = "rehearsal"
 base_url = "http://127.0.0.1:{upstream_port}/v1"
 credential = "env:BENCH_CREDENTIAL"
+rehearsal = true
+most_connections = 10000
 
 [workspaces.bench]
 environment = "development"
 paths = ["bench"]
 models = ["gpt-4o-mini", "gpt-5.5"]
-budgets = {{ month = "4000000000 USD", week = "off", day = "off" }}
+caps.month = 4000000000
+day_brake = "off"
+week_brake = "off"
 """
 
 
@@ -52,7 +57,7 @@ def start_headgate(folder: Path, upstream_port: int, *, core: int | None = None,
     """
     port = _free_port()
     config = folder / "headgate.toml"
-    config.write_text(SETTINGS.format(port=port, data=folder / "data", upstream_port=upstream_port))
+    config.write_text(SETTINGS.format(port=port, house_port=_free_port(), data=folder / "data", upstream_port=upstream_port))
     environment = os.environ | {"BENCH_CREDENTIAL": "sk-the-credential-of-the-provider"}
     pin = ["taskset", "-c", str(core)] if core is not None else []
     with (folder / "serve.log").open("wb") as log:
@@ -67,11 +72,24 @@ def start_headgate(folder: Path, upstream_port: int, *, core: int | None = None,
 
 
 def _issue_key(config: Path, environment: dict[str, str]) -> str:
-    command = [sys.executable, "-m", "headgate", "key", "issue", "--config", str(config), "--workspace", WORKSPACE, "--json"]
+    command = [
+        sys.executable,
+        "-m",
+        "headgate",
+        "key",
+        "issue",
+        "--config",
+        str(config),
+        "--workspace",
+        WORKSPACE,
+        "--label",
+        "bench",
+        "--json",
+    ]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     if done.returncode != 0:
         raise RuntimeError(f"headgate key issue failed: {done.stderr or done.stdout}")
-    return str(json.loads(done.stdout.splitlines()[-1])["key"])
+    return str(json.loads(done.stdout)["key"])
 
 
 def _wait_until_ready(process: subprocess.Popen[bytes], port: int, log: Path) -> None:

@@ -12,6 +12,7 @@ from bench.tools import Load, ToolError, Upstream, load_command, read_load
 from bench.workloads import Figure, Workload
 
 WARM_UP_SECONDS = 0.7
+SETTLE_SECONDS = 0.3
 # The processor is watched inside the measured time, this far from both its ends.
 MARGIN_SECONDS = 0.15
 
@@ -49,6 +50,9 @@ class Run:
 def measure(workload: Workload, system: System, upstream: Upstream, cores: tuple[int, int], seconds: float) -> Run:
     """Runs once. A run with an error in it is returned too, with its complaint."""
     tools_core, system_core = cores
+    # Cuts the streams that the run before left open: a gate reads on after its client has gone, and would do so during this run.
+    upstream.set(**workload.upstream)
+    time.sleep(SETTLE_SECONDS)
     memory_before = None if system.pid is None else memory_kib(system.pid)
     command = load_command(tools_core, system.port, workload.arguments(system.key, seconds, WARM_UP_SECONDS))
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)

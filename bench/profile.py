@@ -131,7 +131,6 @@ def _run(
     """Runs the workload against a new gate while the recorder's command watches it."""
     cores = machine.two_cores()
     with Upstream(cores[0]) as upstream:
-        upstream.set(**WORKLOADS[workload].upstream)
         gate = start_headgate(folder, upstream.port, core=cores[1], python=python)
         watcher = None
         try:

@@ -74,7 +74,6 @@ def _sit(workload: Workload, names: list[str], folder: Path, cores: tuple[int, i
     runs: dict[str, list[Run]] = {name: [] for name in names}
     with ExitStack() as stack:
         upstream = stack.enter_context(Upstream(cores[0]))
-        upstream.set(**workload.upstream)
         systems = [stack.enter_context(running(name, folder / name, upstream.port, cores[1])) for name in names]
         for _ in range(options.runs):
             for system in systems:

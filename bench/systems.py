@@ -87,7 +87,7 @@ def running(name: str, folder: Path, upstream_port: int, core: int) -> Generator
 
 def end_group(pid: int, seconds: float = 10) -> None:
     """Asks the process group to end, then makes it."""
-    os.killpg(pid, signal.SIGTERM)
+    _signal_group(pid, signal.SIGTERM)
     give_up = time.monotonic() + seconds
     while time.monotonic() < give_up:
         try:
@@ -96,7 +96,11 @@ def end_group(pid: int, seconds: float = 10) -> None:
         except ChildProcessError:
             break
         time.sleep(0.02)
+    _signal_group(pid, signal.SIGKILL)
+
+
+def _signal_group(pid: int, number: int) -> None:
     try:
-        os.killpg(pid, signal.SIGKILL)
+        os.killpg(pid, number)
     except ProcessLookupError:
-        return
+        return  # it ended by itself; a run that needed it has said so
