@@ -6,7 +6,6 @@ Nothing here is cancelled with the client: an answer that nobody awaits any more
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from typing import cast
 
@@ -57,6 +56,7 @@ class Desk:
 
 def _deliver(answers: Sequence[tuple[Answered, object]]) -> None:
     for answered, answer in answers:
-        # A task that was cancelled no longer waits; the book is right all the same.
-        with contextlib.suppress(asyncio.InvalidStateError):
+        try:
             answered(answer)
+        except asyncio.InvalidStateError:
+            continue  # its task was cancelled; the book is right all the same

@@ -34,6 +34,8 @@ CLOCK_DOUBT_US = 60 * MICROSECONDS
 # Whose scope names a person: it enters a leaf only as a salted commitment.
 PERSONAL = frozenset({Dimension.USER, Dimension.SESSION, Dimension.CUSTOMER})
 
+MOST_REMEMBERED = 100_000
+
 # A hold that is opened, doubted and closed in one batch must reach the tables in that order.
 WRITE_ORDER = (
     "add_epoch", "add_hold", "add_leg", "open_hold", "doubt_hold", "close_hold", "add_ending", "add_entry", "add_object",
@@ -113,6 +115,10 @@ class Ledger:
                 self.rooms[balance.rule, balance.scope] = balance.room
         for attempt in self._settled:
             self._held.pop(attempt, None)
+        if len(self._periods) > MOST_REMEMBERED or len(self.rooms) > MOST_REMEMBERED:
+            # Each session may have a budget of its own; what is forgotten is read from the disk again.
+            self._periods.clear()
+            self.rooms.clear()
         self._clear()
 
     def abandon(self) -> None:

@@ -68,7 +68,9 @@ class Database:
         return self._cursor.execute(QUERIES[name], values).fetchall()
 
     def first(self, name: str, values: Sequence[Value] | dict[str, Value] = ()) -> Row | None:
-        return self._cursor.execute(QUERIES[name], values).fetchone()
+        # Read to the end: a statement that is left half way is prepared anew the next time.
+        found = self._cursor.execute(QUERIES[name], values).fetchall()
+        return found[0] if found else None
 
     def many(self, name: str, rows: Iterable[Sequence[Value]]) -> None:
         self._cursor.executemany(QUERIES[name], rows)
