@@ -27,7 +27,8 @@ def span(period: Period, text: str, zone: str = "UTC", calendar: Calendar | None
 
 
 def shown(found: Span, zone: str = "UTC") -> tuple[str, str]:
-    return tuple(f"{datetime_of(i, ZoneInfo(zone)):%Y-%m-%dT%H:%M}" for i in (found.starts_us, found.ends_us))  # type: ignore[return-value]
+    starts, ends = (f"{datetime_of(i, ZoneInfo(zone)):%Y-%m-%dT%H:%M}" for i in (found.starts_us, found.ends_us))
+    return starts, ends
 
 
 @pytest.mark.parametrize(

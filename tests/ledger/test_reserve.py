@@ -145,7 +145,8 @@ budgets = st.builds(
         1, "r", "s", measure, Instant(0), ENDS_US, cap + posted + held,
         None if low is None or cap else min(low, posted + held - 1) if posted + held else None, posted, held, min(suspect, held), 0,
     ),
-    st.integers(0, 200), st.integers(0, 200), st.integers(0, 200), st.integers(0, 200), st.sampled_from(Measure), st.none() | st.integers(0, 100),
+    st.integers(0, 200), st.integers(0, 200), st.integers(0, 200), st.integers(0, 200), st.sampled_from(Measure),
+    st.none() | st.integers(0, 100),
 )  # fmt: skip
 
 

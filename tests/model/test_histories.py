@@ -192,7 +192,10 @@ class Histories(RuleBasedStateMachine):
             return {name: nano if money else tokens for name, money in zip(names, measures, strict=True)}
 
         accounts = self.auditor.accounts
-        others = lambda leg: self.line.others(order, leg.rule.name, leg.scope)  # noqa: E731
+
+        def others(leg: Leg) -> int:
+            return self.line.others(order, leg.rule.name, leg.scope)
+
         answer = self.ledger.admit(order, others, patient)
         fits = all(amount <= accounts[name].room() for name, amount in amounts(bound.wanted_output).items())
         least = amounts(bound.minimum_output)

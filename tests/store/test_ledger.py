@@ -14,7 +14,7 @@ from headgate.names import AttemptId
 from headgate.refusal import Reason, Refusal
 from headgate.store import rows
 from headgate.store.ledger import Ledger
-from headgate.terms.budget import Calendar, Measure, Period
+from headgate.terms.budget import BudgetRule, Calendar, Measure, Period
 from headgate.terms.caller import Dimension
 from headgate.terms.ending import Charge, Ending, Outcome
 from headgate.terms.order import Grant, Settled, Settlement
@@ -29,8 +29,8 @@ def book(tmp_path: Path) -> Book:
     return Book(tmp_path)
 
 
-def sums(book: Book, which: object = DAY) -> tuple[int | None, ...]:
-    found = book.budget(which)  # type: ignore[arg-type]
+def sums(book: Book, which: BudgetRule = DAY) -> tuple[int | None, ...]:
+    found = book.budget(which)
     return found["posted"], found["held"], found["suspect"], found["overrun"]
 
 

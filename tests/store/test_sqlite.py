@@ -226,10 +226,10 @@ def spent(tmp_path: Path) -> Database:
         "UPDATE budget SET held = 30.5",
         "UPDATE budget SET held = '30 dollars'",
         "UPDATE budget SET held = 9223372036854775807 + 1",
-        "INSERT INTO hold SELECT id + 9, request, workspace, key, path, model, route, shape, tariff, wanted, output, 0.5, tokens, epoch, "
-        "opened_us, facts FROM hold WHERE id = 1",
-        "INSERT INTO hold SELECT id + 9, request, workspace, key, path, model, route, shape, tariff, wanted, output, 1000000000000001, "
-        "tokens, epoch, opened_us, facts FROM hold WHERE id = 1",
+        ("INSERT INTO hold SELECT id + 9, request, workspace, key, path, model, route, shape, tariff, wanted, output, 0.5, tokens, epoch, "
+        "opened_us, facts FROM hold WHERE id = 1"),
+        ("INSERT INTO hold SELECT id + 9, request, workspace, key, path, model, route, shape, tariff, wanted, output, 1000000000000001, "
+        "tokens, epoch, opened_us, facts FROM hold WHERE id = 1"),
         "INSERT INTO leg VALUES (1, 2, 0.5)",
         "INSERT INTO leg VALUES (1, 1, 5)",
         "INSERT INTO ending (hold, state, ending, how, nano, tokens, ended_us) VALUES (1, 'VOIDED', 'cut', 'table', 0, 0, 5)",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from headgate.terms.budget import BudgetRule, Measure, Period
 from headgate.terms.caller import Dimension
 
 
 def rule(**changes: object) -> BudgetRule:
-    fields = {"dimension": Dimension.USER, "value": "*", "period": Period.DAY, "measure": Measure.MONEY, "cap": 1, **changes}
-    return BudgetRule(**fields)  # type: ignore[arg-type]
+    return msgspec.structs.replace(BudgetRule(Dimension.USER, "*", Period.DAY, Measure.MONEY, 1), **changes)
 
 
 def test_a_rule_is_named_by_what_it_counts() -> None:

@@ -1,8 +1,9 @@
-"""Leaves read back in their order: the balances they tell, and whether the chain they form is whole.
+"""Leaves read back in their order: the balances they tell, and whether the story they tell can be.
 
-Rule 1  A node's leaves are numbered without a gap, its epochs never fall, and each leaf names the hash of the one before it.
-Rule 2  A hold is opened once, ends at most once, is refunded at most once, and its ending names the legs it was opened with.
-Rule 3  Balances come from the leaves alone, so that the tables can be held against them.
+Rule 1  A hold is opened once, ends at most once, is refunded at most once, and its ending names the legs it was opened with.
+Rule 2  Balances come from the leaves alone, so that the tables can be held against them.
+
+Whether the leaves form a whole chain is for the room of the record to say (`audit/chain.py`).
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ from enum import Enum
 
 import msgspec
 
-from headgate.audit.leaf import NO_LEAF, VERSION, leaf_hash
 from headgate.ledger.hold import EntryKind, State
 from headgate.names import read_id
 
@@ -47,12 +47,7 @@ class Finding(msgspec.Struct, frozen=True):
 class Leaf(msgspec.Struct, frozen=True, gc=False):
     """What is read of a leaf; every other field of it is evidence, not money."""
 
-    v: int
     kind: str
-    node: int
-    epoch: int
-    seq: int
-    prev: str
     at: int
     hold: str = ""
     budget: int = 0
@@ -100,12 +95,6 @@ def digest_of(state: str, held: tuple[int, int], used: tuple[int, int], legs: Le
     return hashlib.blake2b(told, digest_size=16).digest()
 
 
-class _Node(msgspec.Struct):
-    sequence: int = 0
-    epoch: int = 0
-    previous: str = NO_LEAF
-
-
 # What an entry does to (posted, overrun).
 _EFFECT: Mapping[str, tuple[int, int]] = {
     EntryKind.POST.value: (1, 0),
@@ -126,7 +115,6 @@ class Replay:
         self.open: dict[int, OpenHold] = {}
         self.ended: dict[int, bytes] = {}
         self.refunds: dict[int, Entries] = {}
-        self._nodes: dict[int, _Node] = {}
 
     def feed(self, data: bytes) -> list[Finding]:
         """What is wrong with this leaf, given those before it."""
@@ -134,21 +122,9 @@ class Replay:
         where = f"leaf {self.leaves}"
         try:
             leaf = _decoder.decode(data)
-        except msgspec.DecodeError as error:
-            return [Finding(Rule.CHAIN, where, f"The leaf cannot be read: {error}")]
-        return [*self._chain(leaf, data, where), *self._move(leaf, where)]
-
-    def _chain(self, leaf: Leaf, data: bytes, where: str) -> Iterator[Finding]:
-        node = self._nodes.setdefault(leaf.node, _Node())
-        if leaf.v != VERSION:
-            yield Finding(Rule.CHAIN, where, f"The leaf is of version {leaf.v}, which this Headgate does not know")
-        if leaf.seq != node.sequence + 1:
-            yield Finding(Rule.CHAIN, where, f"Node {leaf.node} goes from leaf {node.sequence} to {leaf.seq}; leaves were lost or added")
-        if leaf.prev != node.previous:
-            yield Finding(Rule.CHAIN, where, f"It names {leaf.prev[:12]}… as the leaf before it, which is {node.previous[:12]}…")
-        if leaf.epoch < node.epoch:
-            yield Finding(Rule.CHAIN, where, f"Node {leaf.node} falls from epoch {node.epoch} back to {leaf.epoch}")
-        node.sequence, node.epoch, node.previous = leaf.seq, leaf.epoch, leaf_hash(data)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            return [Finding(Rule.REPLAY, where, f"It tells no decision that can be read: {error}")]
+        return list(self._move(leaf, where))
 
     def _move(self, leaf: Leaf, where: str) -> Iterator[Finding]:
         if leaf.kind == "hold":

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 import msgspec
 
+from headgate.audit.chain import Chain
 from headgate.audit.leaf import commitment
 from headgate.ledger.replay import Finding, Replay, Rule, Told
 from headgate.ledger.verify import NOTHING, HoldFacts, Sums, check_balance, check_hold
@@ -61,9 +62,11 @@ def _verify(database: Database) -> Report:
                 findings.append(finding)
 
     take(_file(database))
-    replay = Replay()
+    chain, replay = Chain(), Replay()
     for sequence, data in database.stream("leaves"):
-        take(replay.feed(rows.blob(data)))
+        leaf = rows.blob(data)
+        take([Finding(Rule.CHAIN, f"leaf {sequence}", sentence) for sentence in chain.feed(leaf)])
+        take(replay.feed(leaf))
         if sequence != replay.leaves:
             take([Finding(Rule.CHAIN, f"leaf {sequence}", f"It stands at place {replay.leaves} of the table; leaves before it are gone")])
             replay.leaves = rows.whole(sequence)
