@@ -33,7 +33,7 @@ SUBJECTS = (
     (r"^parser\.cpython|^url_parser\.cpython|llhttp", "httptools"),
     (r"^_core\.cpython", "msgspec"),
     (r"^loop\.cpython", "uvloop"),
-    (r"apsw|sqlite", "sqlite"),
+    (r"apsw|sqlite|^__init__\.cpython", "sqlite"),  # apsw carries its SQLite in `apsw/__init__…so`
     (r"libcrypto|libssl|_hashlib|_sha|_blake|_hmac|_rust", "libcrypto"),
     (r"^libc\.|^libc-|^libpthread|^ld-linux|^libm", "libc"),
 )

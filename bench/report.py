@@ -11,8 +11,22 @@ from bench.measure import Run
 from bench.workloads import Workload
 
 HISTORY = Path(__file__).parent / "history" / "runs.jsonl"
-_COLUMNS = "{:12} {:9} {:>10} {:26} {:>8} {:>7} {:>9} {:>8} {:>8} {:>6} {:>6}  {}"
-_TITLES = ("workload", "system", "value", "unit", "of nginx", "spread", "p99 us", "/cpu-s", "its core", "tools", "others", "notes")
+_COLUMNS = "{:12} {:9} {:>10} {:26} {:>8} {:>7} {:>9} {:>8} {:>8} {:>8} {:>6} {:>6}  {}"
+_TITLES = (
+    "workload",
+    "system",
+    "value",
+    "unit",
+    "of nginx",
+    "spread",
+    "p99 us",
+    "/cpu-s",
+    "of nginx",
+    "its core",
+    "tools",
+    "others",
+    "notes",
+)
 HEAD = _COLUMNS.format(*_TITLES)
 
 
@@ -24,6 +38,8 @@ class Row:
     system: str
     value: float | None
     ratio_to_nginx: float | None
+    per_cpu_second: float | None  # what one second of its processor carries: holds where the load's core is the limit, or others are busy
+    per_cpu_second_to_nginx: float | None
     spread: float
     tail_us: float
     runs: tuple[Run, ...]
@@ -33,39 +49,29 @@ class Row:
     def quiet(self) -> bool:
         return all(run.shares.quiet for run in self.runs)
 
-    def median(self, values: list[float]) -> float:
-        return statistics.median(values)
-
     @property
     def system_share(self) -> float:
-        return self.median([run.shares.system for run in self.runs])
+        return statistics.median([run.shares.system for run in self.runs])
 
     @property
     def tools_share(self) -> float:
-        return self.median([run.shares.tools for run in self.runs])
+        return statistics.median([run.shares.tools for run in self.runs])
 
     @property
     def others_share(self) -> float:
         return max(max(run.shares.others_beside_system, run.shares.others_beside_tools) for run in self.runs)
 
     @property
-    def per_cpu_second(self) -> float | None:
-        """What one second of the system's processor carries: tells more than the value where the load's own core is the limit."""
-        if self.value is None or self.workload.figure.is_time or self.system_share < 0.01:
-            return None
-        return self.value / self.system_share
-
-    @property
     def kib_a_stream(self) -> float | None:
         sizes = [run.kib_a_stream for run in self.runs if run.kib_a_stream is not None]
-        return self.median(sizes) if sizes else None
+        return statistics.median(sizes) if sizes else None
 
 
 def rows_of(workload: Workload, runs: dict[str, list[Run]]) -> list[Row]:
     """A row for each system, in the order given."""
     direct = _median(workload, runs.get("direct", []))
     values = {system: _figure(workload, system_runs, direct) for system, system_runs in runs.items()}
-    nginx = values.get("nginx")
+    carried = {system: _per_cpu_second(workload, system_runs, values[system]) for system, system_runs in runs.items()}
     rows: list[Row] = []
     for system, system_runs in runs.items():
         value = values[system]
@@ -76,7 +82,9 @@ def rows_of(workload: Workload, runs: dict[str, list[Run]]) -> list[Row]:
                 workload=workload,
                 system=system,
                 value=value,
-                ratio_to_nginx=value / nginx if value is not None and nginx else None,
+                ratio_to_nginx=_ratio(value, values.get("nginx")),
+                per_cpu_second=carried[system],
+                per_cpu_second_to_nginx=_ratio(carried[system], carried.get("nginx")),
                 spread=(max(raw) - min(raw)) / middle if middle else 0.0,
                 tail_us=statistics.median([run.tail(workload.figure) for run in system_runs]),
                 runs=tuple(system_runs),
@@ -100,10 +108,20 @@ def _figure(workload: Workload, runs: list[Run], direct: float | None) -> float 
     return None if direct is None else value - direct
 
 
+def _per_cpu_second(workload: Workload, runs: list[Run], value: float | None) -> float | None:
+    """None where there is no figure, where the figure is a time, and where the system is the upstream itself."""
+    share = statistics.median([run.shares.system for run in runs]) if runs else 0.0
+    return None if value is None or workload.figure.is_time or share < 0.01 else value / share
+
+
+def _ratio(value: float | None, other: float | None) -> float | None:
+    return value / other if value is not None and other else None
+
+
 def line(row: Row) -> str:
     value = "INVALID" if row.value is None else f"{row.value:,.0f}"
-    ratio = "-" if row.ratio_to_nginx is None else f"{row.ratio_to_nginx:.3f}"
-    per_cpu = "-" if row.per_cpu_second is None else f"{row.per_cpu_second:,.0f}"
+    ratio, carried_ratio = ("-" if found is None else f"{found:.3f}" for found in (row.ratio_to_nginx, row.per_cpu_second_to_nginx))
+    carried = "-" if row.per_cpu_second is None else f"{row.per_cpu_second:,.0f}"
     notes = [row.complaint] if row.complaint else []
     if row.kib_a_stream is not None:
         notes.append(f"{row.kib_a_stream:.0f} KiB a stream")
@@ -115,18 +133,8 @@ def line(row: Row) -> str:
         notes.append("NOT QUIET")
     cores = (f"{share:.0%}" for share in (row.system_share, row.tools_share, row.others_share))
     unit = row.workload.figure.value
-    words = (
-        row.workload.name,
-        row.system,
-        value,
-        unit,
-        ratio,
-        f"{row.spread:.1%}",
-        f"{row.tail_us:,.0f}",
-        per_cpu,
-        *cores,
-        "; ".join(notes),
-    )
+    start = (row.workload.name, row.system, value, unit, ratio, f"{row.spread:.1%}", f"{row.tail_us:,.0f}", carried, carried_ratio)
+    words = (*start, *cores, "; ".join(notes))
     return _COLUMNS.format(*words).rstrip()
 
 
@@ -162,6 +170,7 @@ def _record(row: Row, sitting: Sitting) -> dict[str, object]:
         "seconds": _rounded(row.runs[0].load.seconds),
         "p99_us": _rounded(row.tail_us),
         "per_cpu_second": _rounded(row.per_cpu_second),
+        "per_cpu_second_to_nginx": _rounded(row.per_cpu_second_to_nginx, 4),
         "system_core": _rounded(row.system_share, 3),
         "tools_core": _rounded(row.tools_share, 3),
         "kib_a_stream": _rounded(row.kib_a_stream),
