@@ -297,3 +297,11 @@ def test_what_is_no_answer_is_not_readable(body):
     for api in Api:
         assert read_answer(api, 200, body) == Seen()
         assert read_answer(api, 500, json.dumps({"id": "r", "choices": []}).encode()) == Seen()
+
+
+def test_empty_lines_between_the_last_chunks_hide_no_reason():
+    stream = [text_chunk("x", stop="length"), b"\n\n", event("[DONE]")]
+    for pieces in (stream, [b"".join(stream)]):
+        meter = StreamMeter(Api.CHAT)
+        run(meter, pieces)
+        assert meter.seen.incomplete_reason == "length"

@@ -145,7 +145,7 @@ class StreamMeter:
         return _changed(block, changes) if changes else block
 
     def _within_limit(self, block: bytes) -> bytes:
-        """What stands before the first event that is too large. Empty lines are part of no event, so they pass wherever they are cut off."""
+        """What stands before the first event that is too large. Empty lines belong to no event, so they pass."""
         start = 0
         while start < len(block):
             end = next_end(block, start, self._carriage)

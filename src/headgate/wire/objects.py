@@ -32,6 +32,12 @@ _OBJECT = msgspec.json.Decoder(Fields)
 _OBJECTS = msgspec.json.Decoder(list[Fields])
 _RAWS = msgspec.json.Decoder(list[msgspec.Raw])
 _NAME = msgspec.json.Decoder(str)
+# The names that nearly every request has, ready to be compared.
+_QUOTED_NAMES = {
+    name: f'"{name}": '.encode()
+    for name in ("type", "name", "description", "strict", "parameters", "model", "input", "instructions", "tools", "stream", "store")
+}
+_SPACE = b" \t\r\n"
 _QUOTED = re.compile(rb'[ \t\r\n]*("(?:[^"\\]|\\.)*")[ \t\r\n]*:[ \t\r\n]*', re.DOTALL)
 _AFTER = re.compile(rb"[ \t\r\n]*([,}])")
 
@@ -60,7 +66,7 @@ def read_object(raw: bytes | msgspec.Raw, where: str) -> Fields | Refusal:
         return not_json(where, fault)
     if len(fields) > MOST_FIELDS:
         return Refusal(Reason.INVALID_FIELD, f"{where} has {len(fields):,} fields; at most {MOST_FIELDS} are read.", param=where)
-    if _compact_bytes(fields) == len(raw) or _spaced(fields) == bytes(raw):
+    if _compact_bytes(fields) == len(raw):
         return fields
     twice = name_twice(fields, bytes(raw))
     return fields if twice is None else duplicate(where, twice)
@@ -78,7 +84,7 @@ def read_objects(raw: msgspec.Raw, where: str) -> list[Fields] | Refusal:
         return not_json(where, fault)
     if sum(map(_compact_bytes, objects)) + len(objects) + 1 == len(raw):
         return objects
-    if b"[" + b", ".join(map(_spaced, objects)) + b"]" == bytes(raw):
+    if _spaced(objects) == bytes(raw):
         return objects
     read: list[Fields] = []
     for index, one in enumerate(_RAWS.decode(raw)):
@@ -134,30 +140,45 @@ def _compact_bytes(fields: Fields) -> int:
     return 1 + 4 * len(fields) + sum(map(len, fields)) + sum(map(len, fields.values())) if fields else 2
 
 
-def _spaced(fields: Fields) -> bytes:
-    """The object as Python's json writes it, with a space after `:` and `,`. Equality with the real bytes is the same proof."""
-    return b"{" + b", ".join([b'"%b": %b' % (name.encode(), value) for name, value in fields.items()]) + b"}"
+def _spaced(objects: list[Fields]) -> bytes:
+    """The array as Python's json writes it, with a space after `:` and `,`. Equality with the real bytes is the same proof."""
+    pieces: list[bytes | msgspec.Raw] = []
+    between = b"[{"
+    for fields in objects:
+        for name, value in fields.items():
+            pieces += (between, _QUOTED_NAMES.get(name) or b'"%b": ' % name.encode(), value)
+            between = b", "
+        between = b"}, {"
+    pieces.append(b"}]")
+    return b"".join(pieces)
 
 
 def name_twice(fields: Fields, raw: bytes) -> str | None:
     """The first name that stands twice in the object that `fields` was decoded from, or None when every name stands once.
 
-    The walk reads the names in order and steps over each value by comparing it with the decoded slice: a name that was overwritten by
-    a later one does not fit its value, or comes again.
+    The walk reads the names in order and steps over each value by comparing it with the decoded slice. A dictionary keeps the place of
+    the first and the value of the last, so a name that comes again leaves its order, its value or its end.
     """
-    seen: set[str] = set()
     position = raw.index(b"{") + 1
-    while (quoted := _QUOTED.match(raw, position)) is not None:
-        name = _NAME.decode(quoted[1])
-        value = fields[name]
-        if name in seen or not raw.startswith(value, quoted.end()):
+    for name, value in fields.items():
+        usual = _QUOTED_NAMES.get(name) or b'"%b": ' % name.encode()
+        if raw.startswith(usual, position):
+            position += len(usual)
+        elif (quoted := _QUOTED.match(raw, position)) is not None and _NAME.decode(quoted[1]) == name:
+            position = quoted.end()
+        else:
             return name
-        after = _AFTER.match(raw, quoted.end() + len(value))
-        if after is None:
+        if not raw.startswith(value, position):
+            return name
+        position += len(value)
+        if raw.startswith(b", ", position):
+            position += 2
+        elif (after := _AFTER.match(raw, position)) is not None:
+            position = after.end()
+        else:
             return name  # a number that begins like the one that was kept
-        seen.add(name)
-        position = after.end()
-    return None
+    # Whatever follows the last name is a name again, and all names were seen.
+    return None if position == len(raw.rstrip(_SPACE)) or not fields else next(reversed(fields))
 
 
 def too_deep(where: str) -> Refusal:
