@@ -1,14 +1,22 @@
-"""Real sockets on each side of the wire: a door that notes what it served, a client that says raw bytes, a provider with a script."""
+"""Real sockets at the door: a door that notes what it served, a client that says raw bytes, and what both of them often say."""
 
 from __future__ import annotations
 
 import asyncio
+import datetime
+import ipaddress
 import socket
+import ssl
 import struct
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine
+from pathlib import Path
 from typing import TypeVar
 
 import uvloop
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from headgate.gateway.listener import Admitted, Answer, Head, Limits, Listeners, Whole
 from headgate.refusal import MANNERS, Reason
@@ -119,55 +127,48 @@ async def until(fact: Callable[[], bool]) -> None:
         await asyncio.sleep(0.002)
 
 
-class Script:
-    """What a provider does on one connection: `expect` a number of requests' ends, then `say` bytes, `hang_up`, `reset` or wait."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.reader, self.writer = reader, writer
-
-    async def request(self) -> bytes:
-        """One request with a Content-Length, head and body."""
-        head = await self.reader.readuntil(b"\r\n\r\n")
-        for line in head.split(b"\r\n"):
-            if line.lower().startswith(b"content-length:"):
-                return head + await self.reader.readexactly(int(line.split(b":")[1]))
-        return head
-
-    async def say(self, *pieces: bytes) -> None:
-        for piece in pieces:
-            self.writer.write(piece)
-            await self.writer.drain()
-            await asyncio.sleep(0.001)
-
-    def hang_up(self) -> None:
-        self.writer.close()
-
-    def reset(self) -> None:
-        handle = self.writer.get_extra_info("socket")
-        handle.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.writer.transport.abort()
+GET = b"GET /v1/models HTTP/1.1\r\nHost: gate\r\n\r\n"
 
 
-class Provider:
-    """A provider that plays one script per connection, in order, and counts the connections it got."""
+LAST = b"GET /v1/models HTTP/1.1\r\nHost: gate\r\nConnection: close\r\n\r\n"
 
-    def __init__(self, *scripts: Callable[[Script], Awaitable[None]]) -> None:
-        self.scripts: Sequence[Callable[[Script], Awaitable[None]]] = scripts
-        self.connections = 0
-        self.open = 0
-        self.port = 0
 
-    async def listen(self) -> int:
-        self.server = await asyncio.start_server(self._play, "127.0.0.1", 0, limit=1 << 20)
-        self.port = self.server.sockets[0].getsockname()[1]
-        return self.port
+def post(body: bytes, *lines: bytes) -> bytes:
+    return b"\r\n".join((b"POST /v1/responses HTTP/1.1", b"Host: gate", b"Content-Length: %d" % len(body), *lines, b"", body))
 
-    async def _play(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        number, self.connections, self.open = self.connections, self.connections + 1, self.open + 1
-        try:
-            await self.scripts[min(number, len(self.scripts) - 1)](Script(reader, writer))
-        except (ConnectionError, asyncio.IncompleteReadError):
-            pass  # the other side of the dialogue may leave at any line
-        finally:
-            self.open -= 1
-            writer.close()
+
+def body_of(heard: bytes) -> bytes:
+    return heard.partition(b"\r\n\r\n")[2]
+
+
+class Held:
+    """A door that keeps its answers until the test gives them."""
+
+    def __init__(self, door: NotingDoor) -> None:
+        self.answers: list[Answer] = []
+        self.gone = 0
+        door.serving = self.hold
+
+    def hold(self, head: Head, body: bytes, answer: Answer) -> None:
+        self.answers.append(answer)
+        answer.on_gone(self.count)
+
+    def count(self) -> None:
+        self.gone += 1
+
+
+def certificate(folder: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """A server's and a client's side of TLS for this machine."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    start = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
+    names = x509.SubjectAlternativeName([x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    made = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key()).serial_number(1)
+    made = made.not_valid_before(start).not_valid_after(start + datetime.timedelta(days=36_500)).add_extension(names, critical=False)
+    pem = made.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+    form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    (folder / "cert.pem").write_bytes(pem)
+    (folder / "key.pem").write_bytes(key.private_bytes(*form))
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(folder / "cert.pem", folder / "key.pem")
+    return server, ssl.create_default_context(cafile=str(folder / "cert.pem"))

@@ -246,6 +246,9 @@ def test_trailers_have_limits() -> None:
     assert chunked(b"0\r\n" + name + b"\r\n").done
     assert chunked(b"0\r\n" + name.replace(b"A", b"AB") + b"\r\n").refusal is not None
     assert chunked(b"0\r\n" + b"b" * (TRAILER_BYTES + 2)).refusal is not None
+    border = ChunkReader(10)  # the limit is the same when the last byte comes alone
+    assert border.feed(b"0\r\n" + name + b"\r") == b""
+    assert border.feed(b"\nGET") == b"GET"
 
 
 def test_every_status_has_its_line_and_some_have_no_body() -> None:

@@ -12,7 +12,8 @@ import re
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.gateway.dialogue import PLAIN, NotingDoor, Provider, Script, call, open_door, run
+from tests.gateway.dialogue import PLAIN, NotingDoor, call, open_door, run
+from tests.gateway.provider import Provider, Script
 
 from headgate.gateway.connection import Connection, House
 from headgate.gateway.listener import Limits
