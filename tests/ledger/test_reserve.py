@@ -40,6 +40,10 @@ def test_what_fits_is_granted_in_full_up_to_the_last_nano_dollar() -> None:
     assert (b.held, b.room) == (40, 0)
 
 
+def test_what_fits_exactly_neither_waits_nor_shares() -> None:
+    assert reserve(bound(30, 5), [budget(100, posted=60, held=10)], {1: 9}, True) == 30
+
+
 def test_one_nano_dollar_too_much_does_not_fit() -> None:
     b = budget(100, posted=60, held=10)
     assert refusal(reserve(bound(31, 31), [b], {}, False)).reason is Reason.BUDGET_BUSY
