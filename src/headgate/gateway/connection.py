@@ -33,6 +33,7 @@ from headgate.gateway.http1 import (
 )
 from headgate.refusal import Reason, Refusal
 
+_PIECES = 256  # so many small pieces of a body are kept as they came; beyond that each costs more than it carries
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
@@ -81,34 +82,6 @@ class _Step(Enum):
 class Connection(asyncio.Protocol):
     """One connection of a client."""
 
-    __slots__ = (
-        "advancing",
-        "answer",
-        "at",
-        "body",
-        "buffer",
-        "chunks",
-        "credit",
-        "flushed",
-        "flushed_at",
-        "got",
-        "half_closed",
-        "head",
-        "house",
-        "judged",
-        "last",
-        "needed",
-        "paused",
-        "peer",
-        "reading",
-        "since",
-        "step",
-        "ticket",
-        "transport",
-        "unread",
-        "written",
-    )
-
     def __init__(self, house: House) -> None:
         self.house = house
         self.step = _Step.HEAD
@@ -119,8 +92,9 @@ class Connection(asyncio.Protocol):
         self.advancing = False
         self.head: Head | None = None
         self.ticket: object = None
-        self.body = bytearray()
-        self.needed = 0
+        self.pieces: list[bytes] = []  # of the body, as they came
+        self.body = bytearray()  # ... and what came before them, when there were many
+        self.have = self.needed = 0
         self.got = 0  # bytes of the body since the last sweep, as they came over the wire
         self.credit = 0.0  # bytes by which the client is ahead of the slowest allowed rate
         self.chunks: ChunkReader | None = None
@@ -163,7 +137,10 @@ class Connection(asyncio.Protocol):
                 self._keep(data)
             self._advance()
         elif step is _Step.BODY:
+            self.advancing = True
             self._take(data)
+            self.advancing = False
+            self._advance()
         elif step is _Step.ANSWER:
             self._keep(data)
             if len(self.buffer) - self.at > self.house.limits.surplus and self.reading:
@@ -175,8 +152,10 @@ class Connection(asyncio.Protocol):
         if self.step is _Step.ANSWER:
             if self.answer is not None:
                 self.answer.leave()
-        elif self.step is _Step.BODY or (self.step is _Step.HEAD and self.at < len(self.buffer)):
+        elif self.step is _Step.BODY:
             self.refuse(malformed("it ends before it is complete"))
+        elif self.step is _Step.HEAD:
+            self._advance()
         elif self.step is not _Step.CLOSING:
             self._close()
         return True  # what is written may still go out to a client that only half-closed
@@ -184,7 +163,8 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self.step = _Step.LOST
         self.house.forget(self)
-        self.buffer, self.at, self.body, self.chunks = b"", 0, bytearray(), None
+        self.buffer, self.at = b"", 0
+        self._drop_body()
         answer, self.answer = self.answer, None
         if answer is not None:
             answer.lose()
@@ -229,6 +209,13 @@ class Connection(asyncio.Protocol):
             if not self.reading:
                 self.reading = True
                 self.transport.resume_reading()
+
+    def _go_on(self) -> None:
+        try:
+            self._advance()
+        except BaseException:
+            self.cut(reset=True)
+            raise
 
     def _read_head(self) -> bool:
         buffer, start = self.buffer, self.at
@@ -284,7 +271,7 @@ class Connection(asyncio.Protocol):
         if length == CHUNKED:
             self.chunks = ChunkReader(admitted.body_limit)
         else:
-            self.body, self.needed = bytearray(), length
+            self.have, self.needed = 0, length
         if rest:
             self._take(rest)
         if head.expects and not rest:
@@ -295,13 +282,19 @@ class Connection(asyncio.Protocol):
         self.got += len(data)
         chunks = self.chunks
         if chunks is None:
-            body, needed = self.body, self.needed
-            body += data
-            if len(body) < needed:
+            needed, pieces = self.needed, self.pieces
+            pieces.append(data)
+            self.have += len(data)
+            if self.have < needed:
+                if len(pieces) > _PIECES:
+                    self.body += b"".join(pieces)
+                    pieces.clear()
                 return
-            if len(body) > needed:
-                self.buffer = bytes(body[needed:])
-                del body[needed:]
+            body = b"".join((self.body, *pieces))
+            pieces.clear()
+            if self.have > needed:
+                self.buffer = body[needed:]
+                body = body[:needed]
         else:
             self.buffer = chunks.feed(data)
             if chunks.refusal is not None:
@@ -310,10 +303,16 @@ class Connection(asyncio.Protocol):
                 return
             if not chunks.done:
                 return
-            body = chunks.body
+            body = bytes(chunks.body)
         self.at = self.judged = 0
-        self.body, self.chunks = bytearray(), None
-        self._serve(bytes(body))
+        self._drop_body()
+        self._serve(body)
+
+    def _drop_body(self) -> None:
+        self.pieces.clear()
+        if self.body:
+            self.body = bytearray()
+        self.chunks = None
 
     def _serve(self, body: bytes) -> None:
         assert self.head is not None
@@ -357,7 +356,8 @@ class Connection(asyncio.Protocol):
             return
         self.step, self.since, self.judged = _Step.HEAD, self.house.now, self.at
         if not self.advancing and (self.at < len(self.buffer) or not self.reading):
-            self._advance()
+            # In a turn of its own: a fault in the next request is not the business of whoever answered this one.
+            self.soon(self._go_on)
 
     def refuse(self, refusal: Refusal) -> None:
         """Tell a fault of the wire and end the connection. What else was sent on it is never looked at."""
@@ -371,7 +371,8 @@ class Connection(asyncio.Protocol):
     def _linger(self) -> None:
         if self.step in (_Step.CLOSING, _Step.LOST):
             return
-        self.buffer, self.at, self.body, self.chunks, self.head = b"", 0, bytearray(), None, None
+        self.buffer, self.at, self.head = b"", 0, None
+        self._drop_body()
         if self.half_closed:
             self._close()
             return

@@ -113,7 +113,7 @@ class Receiving:
                 decoder = inflater(encoding, feed)
                 feed = decoder.feed
             self._feed = feed
-            self.pass_on()
+            self._hand_over(feed)
             if self._failure is not None:
                 raise self._failure
             wire = self._wire
@@ -121,7 +121,7 @@ class Receiving:
                 self.waiter = wire.loop.create_future()
                 wire.read_on(not self.held)
                 await self.waiter
-                self.pass_on()
+                self._hand_over(feed)
             if decoder is not None:
                 decoder.end()
         except Damaged as error:
@@ -148,16 +148,18 @@ class Receiving:
         if self._wire is not None:
             self._wire.break_off("the answer was given up")
 
-    def pass_on(self) -> int:
-        """Hand over what has arrived; returns how many bytes nobody has asked for yet. Called by the connection after each read."""
-        parts, feed = self.parts, self._feed
-        if feed is None:
-            return sum(map(len, parts))
+    def arrived(self, data: bytes) -> int:
+        """What one read brought; returns how many bytes nobody has asked for yet. Called by the connection."""
+        if self._feed is not None:
+            self._feed(data)
+            return 0
+        self.parts.append(data)
+        return sum(map(len, self.parts))
+
+    def _hand_over(self, feed: Feed) -> None:
+        parts, self.parts = self.parts, []
         if parts:
-            data = parts[0] if len(parts) == 1 else b"".join(parts)
-            parts.clear()
-            feed(data)
-        return 0
+            feed(parts[0] if len(parts) == 1 else b"".join(parts))
 
     def begun(self) -> None:
         """The head is complete. Called by the connection."""
@@ -181,33 +183,13 @@ class Receiving:
 class Wire(asyncio.Protocol):
     """One connection. Between answers `receiving` is None, and then nothing may be heard on it."""
 
-    __slots__ = (
-        "_body",
-        "_bodyless",
-        "_done",
-        "_fault",
-        "_framing",
-        "_interim",
-        "_interim_count",
-        "_keep",
-        "_moved",
-        "_parser",
-        "_pool",
-        "_protected",
-        "_reading",
-        "_until_close",
-        "_waited_since",
-        "idle_since",
-        "loop",
-        "receiving",
-        "transport",
-    )
-
     def __init__(self, pool: Pool) -> None:
         self.loop = asyncio.get_running_loop()
         self.receiving: Receiving | None = None
         self.idle_since = 0.0
         self._pool = pool
+        self._pieces: list[bytes] = []  # of the body, out of one read
+        self.on_body = self._pieces.append  # a list's own method: a stream of a thousand small chunks costs no call of ours
         self._parser = HttpResponseParser(self)
         self._protected = False
         self._reading = True
@@ -279,30 +261,35 @@ class Wire(asyncio.Protocol):
         if receiving is None:
             self.break_off("it said something that nobody had asked for")
             return
-        odd, size, body_before = False, len(data), self._body
-        self._framing += size
+        odd, pieces, body = False, self._pieces, b""
+        self._framing += len(data)
         try:
             self._parser.feed_data(data)
         except (HttpParserError, HttpParserUpgrade) as error:
             odd = True
-            if not self._done:
-                if self._pass_on(receiving):
-                    self._fail(Cut(f"the answer is not well-formed: {self._fault or error}"))
-                return
+            self._fault = self._fault or str(error)
+        if pieces:
+            body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            pieces.clear()
+            self._framing -= len(body)
+            self._body += len(body)
         if receiving.status:
             self._moved = True
-        received = self._body - body_before
-        self._framing -= received
         if self._done:
+            if body and not self._bodyless:
+                receiving.parts.append(body)  # handed over when `pump` is told of the end
             reusable = self._keep and not odd and not self._bodyless and not self.transport.get_write_buffer_size()
             self._complete(receiving, reusable)
+        elif odd:
+            if self._pass_on(receiving, body):
+                self._fail(Cut(f"the answer is not well-formed: {self._fault}"))
         elif not receiving.status:
             if self._framing > _HEAD_BYTES:
                 self._fail(Cut(f"the head of the answer is larger than {_HEAD_BYTES} bytes"))
         elif self._framing > _FRAMING_BYTES + 16 * self._body:
             self._fail(Cut("the answer is nearly all framing"))
-        elif received:
-            self._pass_on(receiving)
+        elif body:
+            self._pass_on(receiving, body)
 
     def eof_received(self) -> bool:
         self._hang_up(None)
@@ -324,10 +311,10 @@ class Wire(asyncio.Protocol):
 
     # How an answer ends.
 
-    def _pass_on(self, receiving: Receiving) -> bool:
+    def _pass_on(self, receiving: Receiving, body: bytes) -> bool:
         """Hand over what was read; False if whoever gets it does not want it."""
         try:
-            ahead = receiving.pass_on()
+            ahead = receiving.arrived(body) if body else 0
         except BaseException as error:  # noqa: BLE001 - it is raised again where the answer is awaited
             self._fail(error)
             return False
@@ -397,12 +384,6 @@ class Wire(asyncio.Protocol):
             self._until_close = True
         receiving.status = status
         receiving.begun()
-
-    def on_body(self, body: bytes) -> None:
-        receiving = self.receiving
-        if receiving is not None and not self._bodyless:
-            self._body += len(body)
-            receiving.parts.append(body)
 
     def on_message_complete(self) -> None:
         if self._interim:
