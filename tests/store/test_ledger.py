@@ -262,15 +262,26 @@ def test_a_jump_of_the_clock_opens_no_new_period_and_the_open_one_serves_on(book
     assert book.findings() == []
 
 
-def test_a_period_that_exists_is_used_even_when_the_clock_jumped_into_it(book: Book) -> None:
+def test_a_clock_that_went_back_draws_on_no_older_period_again_not_even_after_a_restart(book: Book) -> None:
+    hour = rule(100, Period.HOUR)
+    book.hold(order(1, [leg(hour)], cost=10))
+    book.time.passes(HOUR_US)
+    book.hold(order(2, [leg(hour)], cost=10))
+    book.time.jump(-HOUR_US)
+    book.reopen()
+    assert book.refused(order(3, [leg(hour)], cost=20)).reason is Reason.CLOCK_UNSURE
+    assert [row[9] for row in book.database.run("budgets_all")] == [10, 10]
+
+
+def test_a_clock_that_is_set_back_by_a_moment_goes_on_in_the_period_it_had_reached(book: Book) -> None:
     hour = rule(100, Period.HOUR)
     book.hold(order(1, [leg(hour)], cost=10))
     book.time.passes(HOUR_US)
     book.hold(order(2, [leg(hour)], cost=10))
     book.ledger.load_overrides()  # forgets which period is the present one
-    book.time.jump(-HOUR_US)
+    book.time.jump(-30 * 1_000_000)
     book.hold(order(3, [leg(hour)], cost=20))
-    assert [row[9] for row in book.database.run("budgets_all")] == [30, 10]
+    assert [row[9] for row in book.database.run("budgets_all")] == [10, 30]
 
 
 def test_outside_its_term_a_budget_serves_nobody(book: Book) -> None:

@@ -187,8 +187,13 @@ class Ledger:
         period = self._periods.get((leg.rule.name, leg.scope))
         if period is not None and self.now < period.until_us:
             return self._balance(period.id)
+        latest = rows.whole((self.database.first("latest_period", (leg.rule.name, leg.scope)) or (0,))[0])
+        if latest - self.now > CLOCK_DOUBT_US:
+            # An older period's budget would be drawn on once more. Also seen after a restart, for the periods are on the disk.
+            return _CLOCK_UNSURE
         calendar = leg.rule.calendar
-        span = span_at(leg.rule.period, calendar, self._zone(calendar.zone), self.now)
+        # A clock that was set back by a moment goes on in the period that it had reached.
+        span = span_at(leg.rule.period, calendar, self._zone(calendar.zone), Instant(max(self.now, latest)))
         if span is None:
             return Refusal(
                 Reason.BUDGET_EXHAUSTED,
@@ -197,9 +202,9 @@ class Ledger:
             )
         cap, until_us = self._cap(leg.rule, leg.scope)
         row = self.database.first("budget_at", (leg.rule.name, leg.scope, span.starts_us))
+        if row is None and self._clock_unsure():
+            return _CLOCK_UNSURE
         if row is None:
-            if self._clock_unsure():
-                return Refusal(Reason.CLOCK_UNSURE, "The clock of this machine jumped; restart the gate once the time is right")
             balance = self._open_period(leg, span, cap)
         else:
             balance = self._balances.setdefault(rows.whole(row[0]), rows.balance(row))
@@ -402,3 +407,6 @@ class Ledger:
             {"hold": show_id(attempt), "reason": reason, "entries": [(m.budget, m.kind.value, m.amount) for m in movements]},
         )
         return rows.whole(row[3]) - nano
+
+
+_CLOCK_UNSURE = Refusal(Reason.CLOCK_UNSURE, "The clock of this machine jumped; restart the gate once the time is right")

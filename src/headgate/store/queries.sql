@@ -31,6 +31,9 @@ SELECT id, rule, scope, measure, starts_us, ends_us, cap, target, posted, held, 
 SELECT id, rule, scope, measure, starts_us, ends_us, cap, target, posted, held, suspect, overrun
 FROM budget WHERE rule = ? AND scope = ? AND starts_us = ?
 
+-- name: latest_period
+SELECT coalesce(max(starts_us), 0) FROM budget WHERE rule = ? AND scope = ?
+
 -- name: budgets_now
 SELECT id, rule, scope, measure, starts_us, ends_us, cap, target, posted, held, suspect, overrun
 FROM budget WHERE ends_us > :now ORDER BY rule, scope
@@ -140,6 +143,9 @@ INSERT INTO tariff (sheet, agreement, model, body, imported_us) VALUES (?, ?, ?,
 
 -- name: tariffs
 SELECT id, agreement, body, sheet, imported_us FROM tariff ORDER BY id
+
+-- name: priced_models
+SELECT DISTINCT model FROM tariff
 
 -- name: add_key
 INSERT INTO api_key (id, digest, shown, label, workspace, body, issued_us, expires_us, issued_by) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
