@@ -7,6 +7,8 @@ Rule 2  A client never raises for what a server or a network did: it tells what 
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import Callable
 from typing import cast
 
 import httptools
@@ -16,7 +18,7 @@ PATIENCE_S = 120  # beyond every time limit of a gate under trial; what takes lo
 
 
 class Heard(msgspec.Struct):
-    """What came back. `status` 0: no answer; `whole`: the answer came to its end; `left`: we hung up. Times are the loop's seconds."""
+    """What came back. `status` 0: no answer; `whole`: the answer came to its end; `left`: we hung up. Times are monotonic seconds."""
 
     status: int = 0
     body: bytes = b""
@@ -50,19 +52,20 @@ class Client(asyncio.Protocol):
         self._size = 0
         self._over: asyncio.Future[None] | None = None
         self._leave: Leave | None = None
+        self.on_piece: Callable[[bytes], None] | None = None  # told each piece of a body as it arrives
 
     async def ask(self, request: bytes, leave: Leave | None = None) -> Heard:
         """Send these bytes as they are and listen to the end, or leave as told."""
-        heard = self._heard = Heard(asked_at=self._loop.time())
+        heard = self._heard = Heard(asked_at=time.monotonic())
         self._pieces, self._size, self._leave = [], 0, leave
         if self._transport is None:
             try:
                 await self._loop.create_connection(lambda: self, self._host, self._port)
             except OSError:
-                heard.ended_at = self._loop.time()
+                heard.ended_at = time.monotonic()
                 return heard
         if self._transport is None:  # connected and reset in one turn of the loop
-            heard.ended_at = self._loop.time()
+            heard.ended_at = time.monotonic()
             return heard
         over = self._over = self._loop.create_future()
         timer = self._loop.call_later(PATIENCE_S if leave is None or leave.after_s is None else leave.after_s, self._go)
@@ -76,7 +79,7 @@ class Client(asyncio.Protocol):
         finally:
             timer.cancel()
         heard.body = b"".join(self._pieces)
-        heard.ended_at = self._loop.time()
+        heard.ended_at = time.monotonic()
         return heard
 
     def close(self) -> None:
@@ -114,7 +117,7 @@ class Client(asyncio.Protocol):
 
     def on_message_begin(self) -> None:
         self._heard.headers = {}
-        self._heard.first_at = self._loop.time()
+        self._heard.first_at = time.monotonic()
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._heard.headers[name.lower()] = value
@@ -124,6 +127,8 @@ class Client(asyncio.Protocol):
 
     def on_body(self, body: bytes) -> None:
         self._pieces.append(body)
+        if self.on_piece is not None:
+            self.on_piece(body)
         self._size += len(body)
         if self._leave is not None and self._leave.after_bytes is not None and self._size >= self._leave.after_bytes:
             self._go()

@@ -8,9 +8,7 @@ from pathlib import Path
 
 from headgate.config.load import load
 from headgate.config.settings import Settings
-from headgate.trials.stage import CREDENTIAL, LOCAL
-
-ENVIRONMENT = {"HEADGATE_TRIAL_CREDENTIAL": CREDENTIAL}
+from headgate.trials.stage import CREDENTIAL_FILE, LOCAL
 
 _HEAD = """\
 [gate]
@@ -28,7 +26,7 @@ name = "Trial"
 _PATH = """
 [paths.{name}]
 base_url = "http://{local}:{port}/v1"
-credential = "env:HEADGATE_TRIAL_CREDENTIAL"
+credential = "file:{file}"
 rehearsal = true
 """
 
@@ -46,7 +44,7 @@ def head(port: int, house_port: int = 1, drain_seconds: int = 60) -> str:
 
 def path(name: str, rehearsal_port: int, settings: Mapping[str, str] | None = None) -> str:
     """One path to the rehearsal; `settings` are right sides of equals signs, in TOML."""
-    return _PATH.format(name=name, local=LOCAL, port=rehearsal_port) + _lines(settings)
+    return _PATH.format(name=name, local=LOCAL, port=rehearsal_port, file=CREDENTIAL_FILE) + _lines(settings)
 
 
 def workspace(name: str, environment: str, settings: Mapping[str, str]) -> str:
@@ -58,7 +56,7 @@ def budget(settings: Mapping[str, str]) -> str:
 
 
 def read(file: Path) -> Settings:
-    return load(file, {**os.environ, **ENVIRONMENT})
+    return load(file, os.environ)
 
 
 def _lines(settings: Mapping[str, str] | None) -> str:

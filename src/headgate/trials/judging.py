@@ -87,12 +87,12 @@ def verdict(book: Database, rule: str, cap: int, meter: Meter, calls: Sequence[C
             found.wrong(f"At rest {balance.rule} holds {balance.held}, of which only {balance.suspect} is in doubt")
         if balance.rule == rule:
             found.posted, found.held, found.suspect = balance.posted, balance.held, balance.suspect
-    _calls(book, calls, found)
+    check_calls(book, calls, found)
     _noes(book, rule, noes, found)
     return found
 
 
-def _calls(book: Database, calls: Sequence[Called], found: Verdict) -> None:
+def check_calls(book: Database, calls: Sequence[Called], found: Verdict) -> None:
     """Rule 2."""
     seen: set[int] = set()
     billed = 0

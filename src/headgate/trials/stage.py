@@ -28,6 +28,7 @@ from headgate.store.folder import LEDGER_FILE, SOCKET_FILE
 from headgate.store.sqlite import Database, open_reader
 
 CREDENTIAL = "sk-rehearsal-of-a-trial"
+CREDENTIAL_FILE = "credential"  # in the stage's folder, where the configuration finds it
 START_SECONDS = 60  # a machine that is busy with other things starts a process slowly
 LOCAL = "127.0.0.1"
 
@@ -113,6 +114,9 @@ class Stage:
     def __init__(self, keep: bool = False, source: Path | None = None) -> None:
         """`source` is a folder with another copy of the package, for a trial that must be seen to fail."""
         self.folder = Path(tempfile.mkdtemp(prefix="headgate-"))
+        credential = self.folder / CREDENTIAL_FILE
+        credential.touch(mode=0o600)
+        credential.write_text(CREDENTIAL, encoding="utf-8")
         self.keep = keep
         self._source = source
         self._lifeline, self._held = os.pipe()
@@ -141,7 +145,7 @@ class Stage:
 
     def start(self, arguments: list[str], log: Path | int, own_source: bool = False) -> subprocess.Popen[bytes]:
         """`headgate …` as a process in a session of its own, so that Ctrl-C in a terminal is the trial's to handle."""
-        environment = {**os.environ, "HEADGATE_TRIAL_CREDENTIAL": CREDENTIAL}
+        environment = dict(os.environ)
         if own_source and self._source is not None:
             environment["PYTHONPATH"] = str(self._source)
         command = [sys.executable, "-m", "headgate", *arguments, "--lifeline", str(self._lifeline)]
