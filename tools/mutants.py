@@ -188,7 +188,7 @@ MUTANTS = (
     Mutant(
         "a clock that jumped opens a new period",
         LEDGER,
-        (("            if self._clock_unsure():\n", "            if self.now < 0:\n"),),
+        ((" self._clock_unsure():\n", " self.now < 0:\n"),),
         ("store/test_ledger.py",),
     ),
     Mutant(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-
 from tools.mutants import MUTANTS, ROOT, Fate, Mutant, main, sound, try_mutant
 
 QUICK = ("one nano-dollar too much fits", "an overrun is booked inside the cap", "a cost is rounded down")
