@@ -11,7 +11,7 @@ from headgate.assembly import SYSTEM_CLOCK
 from headgate.cli.ending import Exit, fail
 from headgate.cli.reach import actor, command, config_option, json_option, read_book, read_settings
 from headgate.cli.tables import show_instant, show_json, show_table
-from headgate.control.caps import Override
+from headgate.control.caps import Override, only_scope
 from headgate.control.command import SetCap
 from headgate.control.reports import BudgetLine, budgets, doubts, freezes, overrides
 from headgate.ledger.reserve import show_amount
@@ -93,11 +93,10 @@ def set_(config_file: Path, as_json: bool, rule: str, cap: str, scope: str | Non
         amount = int(cap.replace("_", ""))
     else:
         fail(Exit.USAGE, f"{cap!r} is not a number of tokens, for example 2000000")
-    if known.value == "*" and scope is None:
-        fail(Exit.USAGE, "this rule has a budget for each value: name one with --scope, as `headgate budget show` prints it")
-    asked = SetCap(
-        actor=actor(), rule=rule, scope=scope or f"{known.dimension.value}:{known.value}", cap=amount, reason=reason, hours=hours
-    )
+    scope = scope or only_scope(known)
+    if scope is None:
+        fail(Exit.USAGE, f"{rule} has more than one budget: name one with --scope, as `headgate budget show` prints it")
+    asked = SetCap(actor=actor(), rule=rule, scope=scope, cap=amount, reason=reason, hours=hours)
     made = msgspec.convert(command(settings, asked), Override)
     if as_json:
         show_json(made)

@@ -74,14 +74,14 @@ def rotate(config_file: Path, as_json: bool, key_id: str, overlap_hours: int, da
 @config_option
 @json_option
 @click.argument("key_id")
-@click.option("--reason", default="", help="Why; kept on the record.")
+@click.option("--reason", required=True, help="Why; kept on the record.")
 def revoke(config_file: Path, as_json: bool, key_id: str, reason: str) -> None:
     """End a key now."""
     found = msgspec.convert(command(read_settings(config_file), RevokeKey(actor=actor(), key=key_id, reason=reason)), KeyRow)
     if as_json:
         show_json(found)
     else:
-        click.echo(f"{found.id} ({found.label}, {found.workspace}) is revoked: the next request with it is refused")
+        click.echo(f"{found.id} ({found.label}, {found.workspace}) is revoked: its open calls were ended, the next one is refused")
 
 
 def _pair(text: str) -> tuple[str, str]:

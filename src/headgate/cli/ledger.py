@@ -47,22 +47,22 @@ def verify(config_file: Path, as_json: bool) -> None:
 @json_option
 @click.argument("hold")
 @click.option("--actual", metavar="DOLLARS", help="What it did cost.")
-@click.option("--tokens", type=int, default=0, help="Tokens it did use, with --actual.")
+@click.option("--tokens", type=int, help="Tokens it did use, in and out; with --actual.")
 @click.option("--void", is_flag=True, help="Nothing was billed, and you can prove it.")
 @click.option("--full", is_flag=True, help="Post the whole hold.")
 @click.option("--reason", required=True, help="What proves it; kept on the record.")
 def resolve(
-    config_file: Path, as_json: bool, hold: str, actual: str | None, tokens: int, void: bool, full: bool, reason: str
+    config_file: Path, as_json: bool, hold: str, actual: str | None, tokens: int | None, void: bool, full: bool, reason: str
 ) -> None:  # fmt: skip
     """Resolve HOLD (req_…), which is in doubt; or give back what was posted too much, once."""
     chosen = [name for name, given in (("actual", actual is not None), ("void", void), ("full", full)) if given]
-    if len(chosen) != 1:
+    if len(chosen) != 1 or (actual is None) is not (tokens is None):
         fail(Exit.USAGE, "say exactly one of --actual DOLLARS --tokens N, --void, --full")
     try:
         nano = parse_dollars(actual) if actual is not None else 0
     except ValueError as error:
         fail(Exit.USAGE, str(error))
-    asked = Resolve(actor=actor(), hold=hold, charge=chosen[0], reason=reason, nano=nano, tokens=tokens)
+    asked = Resolve(actor=actor(), hold=hold, charge=chosen[0], reason=reason, nano=nano, tokens=tokens or 0)
     found = msgspec.convert(command(read_settings(config_file), asked), Resolved)
     if as_json:
         show_json(found)

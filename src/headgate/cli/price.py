@@ -14,11 +14,10 @@ from headgate.cli.reach import actor, command, config_option, json_option, read_
 from headgate.cli.tables import show_json, show_table
 from headgate.config.settings import Settings
 from headgate.control.command import ImportPrices
-from headgate.control.prices import Imported, listed
+from headgate.control.prices import Imported, changes, listed
 from headgate.names import Instant
 from headgate.pricing.book import PriceBook, price_book
-from headgate.pricing.diff import differences, steep_falls
-from headgate.pricing.entry import Entry, Sheet
+from headgate.pricing.entry import Sheet
 from headgate.pricing.sheet import read_sheet
 from headgate.pricing.show import DIFF_COLUMNS, LIST_COLUMNS, SHOW_COLUMNS, diff_rows, facts_of, list_rows, show_rows
 from headgate.pricing.vendored import OPENAI_PUBLIC, read_vendored
@@ -74,7 +73,8 @@ def show(config_file: Path, as_json: bool, model: str, path_name: str | None) ->
 @click.option("--public", is_flag=True, help="Compare with the public table that ships with this version.")
 def diff(config_file: Path, as_json: bool, sheet: Path | None, public: bool) -> None:
     """What importing SHEET would change."""
-    found = differences(_entries(read_settings(config_file)), _read(sheet, public).entries)
+    settings = read_settings(config_file)
+    found = changes(listed(read_book(settings).run("tariffs")), _read(sheet, public))
     if as_json:
         show_json([dict(zip(DIFF_COLUMNS, row, strict=True)) for row in diff_rows(found)])
     else:
@@ -90,11 +90,8 @@ def diff(config_file: Path, as_json: bool, sheet: Path | None, public: bool) -> 
 def import_(config_file: Path, as_json: bool, sheet: Path | None, public: bool, force: bool) -> None:
     """Import SHEET. Rows are added, never changed; a call keeps the row it was held with."""
     settings = read_settings(config_file)
-    text = public_sheet() if public else sheet.read_text("utf-8") if sheet is not None else fail(Exit.USAGE, "name a SHEET, or --public")
-    falls = steep_falls(differences(_entries(settings), _read(sheet, public).entries))
-    if falls and not force:
-        told = "\n".join("  " + " ".join(row) for row in diff_rows(falls))
-        fail(Exit.FAILED, f"{len(falls)} price(s) fall by more than half; nothing was imported. If that is right, say --force:\n{told}")
+    _read(sheet, public)  # what is wrong with a sheet is told here, whoever would import it
+    text = public_sheet() if public or sheet is None else sheet.read_text("utf-8")
     made = msgspec.convert(command(settings, ImportPrices(actor=actor(), sheet=text, force=force)), Imported)
     if as_json:
         show_json(made)
@@ -103,13 +100,16 @@ def import_(config_file: Path, as_json: bool, sheet: Path | None, public: bool, 
 
 
 def _read(sheet: Path | None, public: bool) -> Sheet:
-    if not public and sheet is None:
+    if public is (sheet is not None):
         fail(Exit.USAGE, "name a SHEET, or --public")
     if public:
         found = read_vendored(OPENAI_PUBLIC, files("headgate.pricing").joinpath("data", OPENAI_PUBLIC.file).read_bytes())
     else:
         assert sheet is not None
-        found = read_sheet(sheet.read_bytes())
+        try:
+            found = read_sheet(sheet.read_bytes())
+        except OSError as error:
+            fail(Exit.FAILED, f"{sheet}: cannot be read ({error.strerror})")
     if isinstance(found, list):
         told = "\n".join(f"  {p.place}: found {p.found}; expected {p.expected}, for example {p.example}" for p in found[:20])
         fail(Exit.FAILED, f"{len(found)} problem(s) in the sheet:\n{told}")
@@ -121,10 +121,6 @@ def _book(settings: Settings) -> PriceBook:
     return price_book(
         listed(read_book(settings).run("tariffs")), kinds, {name: path.uplift_percent for name, path in settings.paths.items()}
     )
-
-
-def _entries(settings: Settings) -> list[Entry]:
-    return [item.entry for item in listed(read_book(settings).run("tariffs"))]
 
 
 def _now() -> Instant:

@@ -29,7 +29,7 @@ def carry_out(ledger: Ledger, command: Change, situation: Situation) -> object:
         case IssueKey():
             return issue(ledger, command, situation.workspaces)
         case RotateKey():
-            return rotate(ledger, command)
+            return rotate(ledger, command, situation.workspaces)
         case RevokeKey():
             return revoke(ledger, command)
         case SetCap():

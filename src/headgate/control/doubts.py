@@ -37,20 +37,21 @@ def resolve(ledger: Ledger, command: Resolve) -> Resolved:
     charges = {"actual": Charge.ACTUAL, "void": Charge.VOID, "full": Charge.ACTUAL}
     if command.charge not in charges:
         raise Wrong("say --actual DOLLARS --tokens N, --void, or --full")
-    nano, tokens = (hold.nano, hold.tokens) if command.charge == "full" else (command.nano, command.tokens)
+    amounts = {"actual": (command.nano, command.tokens), "void": (0, 0), "full": (hold.nano, hold.tokens)}
+    nano, tokens = amounts[command.charge]
     ledger.record("resolve", {"hold": command.hold, "charge": command.charge, "actor": command.actor, "reason": command.reason})
     state = ledger.database.first("hold_state", (attempt,))
     if state is None:
-        back = ledger.refund(
-            attempt, nano if command.charge == "actual" else 0, tokens if command.charge == "actual" else 0, command.reason
-        )
+        if command.charge == "full":
+            raise Wrong(f"{command.hold} is not in doubt any more; what it was charged can only fall: say --actual DOLLARS or --void")
+        back = ledger.refund(attempt, nano, tokens, command.reason)
         if isinstance(back, Refusal):
             raise Wrong(back.message)
         return Resolved(command.hold, "REFUNDED", back, 0)
     if state[0] == "HELD":
         raise Wrong(f"{command.hold} is still open: it settles by itself")
     ledger.settle(Settlement(attempt, charges[command.charge], Outcome(Ending.CUT), nano, tokens, how="operator"))
-    return Resolved(command.hold, "VOIDED" if command.charge == "void" else "POSTED", nano if command.charge != "void" else 0, tokens)
+    return Resolved(command.hold, "VOIDED" if command.charge == "void" else "POSTED", nano, tokens)
 
 
 def sweep(ledger: Ledger, command: Sweep) -> list[Resolved]:

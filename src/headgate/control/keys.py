@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Sequence
 
@@ -20,6 +21,9 @@ from headgate.terms.caller import Caller, Dimension, Environment
 DAY_US = 86_400 * MICROSECONDS
 MOST_DAYS = 90  # the greatest age of a key; a longer one is rotated, not stretched
 MOST_OVERLAP_HOURS = 24 * 14
+WARN_DAYS = 14  # before its end a key is told to end soon
+
+_DATED = re.compile(r"-[0-9]{4}-[0-9]{2}-[0-9]{2}$")  # a dated snapshot has the prices of its family
 
 
 class KeyBody(msgspec.Struct, frozen=True):
@@ -49,7 +53,7 @@ class KeyRow(msgspec.Struct, frozen=True):
             return "revoked"
         if self.expires_us <= now:
             return "expired"
-        return "ends soon" if self.expires_us - now < 14 * DAY_US else "active"
+        return "ends soon" if self.expires_us - now < WARN_DAYS * DAY_US else "active"
 
 
 class Issued(msgspec.Struct, frozen=True):
@@ -66,10 +70,7 @@ _body = msgspec.json.Decoder(KeyBody)
 
 def issue(ledger: Ledger, command: IssueKey, workspaces: Sequence[str]) -> Issued:
     """A new key. No key is issued in a workspace that the configuration, and so a hard cap, does not know."""
-    if command.workspace not in workspaces:
-        raise Wrong(f"there is no workspace {command.workspace!r}; headgate.toml has: {', '.join(workspaces)}")
-    if not 1 <= command.days <= MOST_DAYS:
-        raise Wrong(f"a key lives 1 to {MOST_DAYS} days, not {command.days}; rotate it in time instead")
+    _check(command.workspace, workspaces, command.days)
     if not is_fact(command.label):
         raise Wrong("a label is 1 to 200 plain characters, for example --label payments-team")
     tags = {tag.value for tag in TAGS}
@@ -83,18 +84,27 @@ def issue(ledger: Ledger, command: IssueKey, workspaces: Sequence[str]) -> Issue
             read_network(network)
         except ValueError as error:
             raise Wrong(str(error)) from error
+    priced = {rows.text(row[0]) for row in ledger.database.run("priced_models")} if command.models else set[str]()
+    for model in command.models or ():
+        if model not in priced and _DATED.sub("", model) not in priced:
+            raise Wrong(f"the model {model!r} has no price, so a key for it could call nothing; `headgate price list` shows what has one")
     body = KeyBody(dict(sorted(command.facts.items())), command.models, command.networks)
     return _add(ledger, command.workspace, command.label, body, command.days, command.actor)
 
 
-def rotate(ledger: Ledger, command: RotateKey) -> Issued:
+def rotate(ledger: Ledger, command: RotateKey, workspaces: Sequence[str]) -> Issued:
     """A new key of the same scope; the old one goes on for the overlap and then ends."""
     if not 0 <= command.overlap_hours <= MOST_OVERLAP_HOURS:
         raise Wrong(f"an overlap is 0 to {MOST_OVERLAP_HOURS} hours, not {command.overlap_hours}")
     old = _find(ledger, command.key)
     if old.revoked_us is not None:
         raise Wrong(f"key {old.id} was revoked; issue a new one instead of rotating it")
-    fresh = _add(ledger, old.workspace, old.label, old.body, min(command.days, MOST_DAYS), command.actor)
+    if old.rotated_to is not None:
+        raise Wrong(f"key {old.id} was rotated to {old.rotated_to} before; rotate that one")
+    if old.expires_us <= ledger.now:
+        raise Wrong(f"key {old.id} has expired, so nobody depends on it any more; issue a new one instead of rotating it")
+    _check(old.workspace, workspaces, command.days)
+    fresh = _add(ledger, old.workspace, old.label, old.body, command.days, command.actor)
     ends_us = ledger.now + command.overlap_hours * 3600 * MICROSECONDS
     ledger.database.run("shorten_key", (ends_us, fresh.id, old.id))
     ledger.record("key", {"do": "rotate", "key": old.id, "to": fresh.id, "actor": command.actor, "ends": ends_us})
@@ -104,6 +114,8 @@ def rotate(ledger: Ledger, command: RotateKey) -> Issued:
 def revoke(ledger: Ledger, command: RevokeKey) -> KeyRow:
     """From the commit on nobody gets in with it."""
     old = _find(ledger, command.key)
+    if not command.reason.strip():
+        raise Wrong("say why with --reason; it is kept on the record")
     if old.revoked_us is None:
         ledger.database.run("revoke_key", (ledger.now, old.id))
         ledger.record("key", {"do": "revoke", "key": old.id, "actor": command.actor, "reason": command.reason})
@@ -136,6 +148,13 @@ def read_callers(found: Sequence[Row], environments: dict[str, Environment]) -> 
             expires_us=Instant(key.expires_us),
         )
     return callers
+
+
+def _check(workspace: str, workspaces: Sequence[str], days: int) -> None:
+    if workspace not in workspaces:
+        raise Wrong(f"there is no workspace {workspace!r}; headgate.toml has: {', '.join(workspaces)}")
+    if not 1 <= days <= MOST_DAYS:
+        raise Wrong(f"a key lives 1 to {MOST_DAYS} days, not {days}; rotate it in time instead")
 
 
 def _find(ledger: Ledger, name: str) -> KeyRow:

@@ -8,8 +8,10 @@ import msgspec
 
 from headgate.control.command import ImportPrices, Wrong
 from headgate.pricing.book import Listed
-from headgate.pricing.entry import Agreement, digest, entry_text, read_entry
+from headgate.pricing.diff import Difference, differences, steep_falls
+from headgate.pricing.entry import Agreement, Sheet, digest, entry_text, read_entry
 from headgate.pricing.sheet import read_sheet
+from headgate.pricing.show import diff_rows
 from headgate.store import rows
 from headgate.store.ledger import Ledger
 from headgate.store.sqlite import Row
@@ -29,6 +31,11 @@ def import_prices(ledger: Ledger, command: ImportPrices) -> Imported:
     if isinstance(sheet, list):
         told = "\n".join(f"  {p.place}: found {p.found}; expected {p.expected}, for example {p.example}" for p in sheet[:20])
         raise Wrong(f"the price sheet has {len(sheet)} problem(s), nothing was imported:\n{told}")
+    falls = steep_falls(changes(listed(ledger.database.run("tariffs")), sheet))
+    if falls and not command.force:
+        # Too low a price is a cap that leaks, so this is asked here, where no client of the socket gets around it.
+        told = "\n".join("  " + " ".join(row) for row in diff_rows(falls))
+        raise Wrong(f"{len(falls)} price(s) fall by more than half; nothing was imported. If that is right, say --force:\n{told}")
     name = digest(sheet.agreement, sheet.entries)
     before = len(ledger.database.run("tariffs"))
     for entry in sheet.entries:
@@ -37,6 +44,12 @@ def import_prices(ledger: Ledger, command: ImportPrices) -> Imported:
     if fresh:
         ledger.record("prices", {"sheet": sheet.name, "digest": name, "models": len(sheet.entries), "fresh": fresh, "actor": command.actor})
     return Imported(sheet.name, name, len(sheet.entries), fresh)
+
+
+def changes(known: Sequence[Listed], sheet: Sheet) -> list[Difference]:
+    """What an import of the sheet would change. A model that it does not name stays as it is."""
+    named = {(entry.path_kind, entry.path, entry.model) for entry in sheet.entries}
+    return differences((e for item in known if ((e := item.entry).path_kind, e.path, e.model) in named), sheet.entries)
 
 
 def listed(found: Sequence[Row]) -> list[Listed]:

@@ -64,7 +64,18 @@ def keys(database: Database) -> list[KeyRow]:
 
 
 def overrides(database: Database, now: int) -> list[Override]:
-    return [msgspec.convert(row, Override) for row in database.run("overrides_now", (now,))]
+    return [
+        Override(
+            rows.text(rule),
+            rows.text(scope),
+            rows.whole(cap),
+            rows.text(actor),
+            rows.text(reason),
+            rows.whole(set_us),
+            rows.whole(expires_us),
+        )
+        for rule, scope, cap, actor, reason, set_us, expires_us in database.run("overrides_now", (now,))
+    ]
 
 
 def doubts(database: Database) -> list[DoubtLine]:
@@ -73,4 +84,4 @@ def doubts(database: Database) -> list[DoubtLine]:
 
 
 def freezes(database: Database) -> list[FreezeLine]:
-    return [msgspec.convert(row, FreezeLine) for row in database.run("freezes")]
+    return [FreezeLine(rows.text(what), rows.text(reason), rows.whole(since_us)) for what, reason, since_us in database.run("freezes")]

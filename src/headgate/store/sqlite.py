@@ -6,7 +6,8 @@ readers are query-only. The bundled library of `apsw` is used, because older sys
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
 from typing import Protocol, cast
@@ -110,6 +111,54 @@ class Database:
         return str(self._cursor.execute("PRAGMA integrity_check(1)").fetchall()[0][0])
 
 
+class Reader(Database):
+    """A connection that only reads. Whatever the file turns out to be is told as a StoreError, at each query."""
+
+    def __init__(self, connection: apsw.Connection, file: Path) -> None:
+        super().__init__(connection)
+        self._file = file
+
+    def run(self, name: str, values: Sequence[Value] | dict[str, Value] = ()) -> list[Row]:
+        with explaining(self._file):
+            return super().run(name, values)
+
+    def first(self, name: str, values: Sequence[Value] | dict[str, Value] = ()) -> Row | None:
+        with explaining(self._file):
+            return super().first(name, values)
+
+    def stream(self, name: str, values: Sequence[Value] | dict[str, Value] = ()) -> Iterator[Row]:
+        with explaining(self._file):
+            yield from super().stream(name, values)
+
+    def integrity(self) -> str:
+        with explaining(self._file):
+            return super().integrity()
+
+
+# What went wrong, and what to do next; the first that fits is told.
+_TOLD: tuple[tuple[type[apsw.Error], str], ...] = (
+    (apsw.NotADBError, "damaged, or not a Headgate ledger ({}); restore the last backup beside it and run `headgate ledger verify`"),
+    (apsw.CorruptError, "damaged, or not a Headgate ledger ({}); restore the last backup beside it and run `headgate ledger verify`"),
+    (apsw.CantOpenError, "cannot be written ({}); check that `gate.data` exists, is writable by this user and is not read-only"),
+    (apsw.ReadOnlyError, "cannot be written ({}); check that `gate.data` exists, is writable by this user and is not read-only"),
+    (apsw.FullError, "the disk is full; free some space, nothing was lost"),
+    (apsw.BusyError, "another process writes to it; stop it first"),
+    (apsw.IOError, "the disk fails ({}); check the system log before you start again"),
+)
+
+
+@contextmanager
+def explaining(file: Path) -> Generator[None]:
+    """Tell what SQLite finds wrong with the file as a StoreError that says what to do next. A mistake of ours stays what it is."""
+    try:
+        yield
+    except apsw.Error as error:
+        for kind, text in _TOLD:
+            if isinstance(error, kind):
+                raise StoreError(f"{file}: {text.format(error)}") from error
+        raise
+
+
 def _cursor(connection: apsw.Connection) -> _Cursor:
     return cast(_Cursor, connection.cursor())
 
@@ -125,7 +174,7 @@ def open_writer(file: Path, vfs: str | None = None, migrations: Sequence[tuple[i
         raise StoreError(
             "apsw links a SQLite older than 3.51.3, which can corrupt a write-ahead log; install the apsw wheel of the lock file"
         )
-    try:
+    with explaining(file):
         connection = apsw.Connection(str(file), vfs=vfs)
         connection.set_busy_timeout(2000)
         _check_owner(connection, file, migrations)
@@ -144,37 +193,21 @@ def open_writer(file: Path, vfs: str | None = None, migrations: Sequence[tuple[i
         if _pragma(connection, "journal_mode") != "wal" or _pragma(connection, "synchronous") != 2:
             raise StoreError(f"{file}: this folder cannot hold a write-ahead log with full sync; put `gate.data` on a local disk")
         _move_forward(connection, file, migrations)
-        return Database(connection)
-    except (apsw.NotADBError, apsw.CorruptError) as error:
-        raise StoreError(
-            f"{file}: damaged, or not a Headgate ledger ({error}); restore the last backup beside it and run `headgate ledger verify`"
-        ) from error
-    except (apsw.CantOpenError, apsw.ReadOnlyError) as error:
-        raise StoreError(
-            f"{file}: cannot be written ({error}); check that `gate.data` exists, is writable by this user and is not read-only"
-        ) from error
-    except apsw.FullError as error:
-        raise StoreError(f"{file}: the disk is full; free some space, nothing was lost") from error
-    except apsw.BusyError as error:
-        raise StoreError(f"{file}: another process writes to it; stop it first") from error
-    except apsw.IOError as error:
-        raise StoreError(f"{file}: the disk fails ({error}); check the system log before you start again") from error
+    return Database(connection)
 
 
 def open_reader(file: Path) -> Database:
     """Open the book to read only. Keep each read under a second: a long one keeps the write-ahead log from shrinking."""
     if not file.exists():
         raise StoreError(f"{file}: no ledger here yet; run `headgate serve` once, or check `gate.data`")
-    try:
+    with explaining(file):
         connection = apsw.Connection(str(file), flags=apsw.SQLITE_OPEN_READWRITE)
         connection.set_busy_timeout(2000)
         _check_owner(connection, file, MIGRATIONS)
+        if _whole(_pragma(connection, "user_version")) < MIGRATIONS[-1][0]:
+            raise StoreError(f"{file}: empty, or written by an older Headgate; run `headgate serve` once to bring it forward")
         _pragma(connection, "query_only=ON")
-        return Database(connection)
-    except (apsw.NotADBError, apsw.CorruptError) as error:
-        raise StoreError(f"{file}: damaged, or not a Headgate ledger ({error}); restore the last backup") from error
-    except (apsw.CantOpenError, apsw.ReadOnlyError) as error:
-        raise StoreError(f"{file}: cannot be opened ({error}); check the rights of the folder") from error
+    return Reader(connection, file)
 
 
 def _whole(value: Value) -> int:
