@@ -38,6 +38,12 @@ ENDINGS: dict[Terminal, Ending] = {
     Terminal.FAILED: Ending.FAILED,
 }
 
+# How a stream that has begun can come to no end.
+_BROKEN_OFF: dict[type[Cut | Stalled], tuple[Reason, Ending, str]] = {
+    Cut: (Reason.UPSTREAM_CUT, Ending.CUT, "broke off"),
+    Stalled: (Reason.UPSTREAM_TIMEOUT, Ending.STALLED, "stood still for too long"),
+}
+
 
 class Passage(msgspec.Struct):
     """One attempt under way."""
@@ -48,6 +54,7 @@ class Passage(msgspec.Struct):
     grant: Grant
     answer: Answer
     shortened: str | None
+    response_id: str | None = None  # as soon as the answer has named it
 
     def lines(self, upstream: bytes = b"") -> bytes:
         """The header lines of the answer: the provider's own, then ours."""
@@ -64,6 +71,7 @@ class Passage(msgspec.Struct):
     def owned(self, seen: Seen) -> None:
         """Whoever created a response may name it at once, also before its settlement is durable."""
         if seen.response_id is not None:
+            self.response_id = seen.response_id
             context = seen.usage.input_tokens + seen.usage.output_tokens if seen.usage is not None else 0
             self.gate.objects.remember(seen.response_id, Owned(self.prepared.workspace.name, self.prepared.order.path, context))
 
@@ -125,7 +133,8 @@ async def attempt(passage: Passage, sending: Sending) -> Outcome:
             receiving.abort()
         if not patience.over:
             raise
-        return Outcome(Ending.STALLED)  # the caller has left, and the drain took too long
+        # The caller has left, and the drain took too long. With its id the provider can still be asked what it billed.
+        return Outcome(Ending.STALLED, response_id=passage.response_id)
     finally:
         patience.stop()
 
@@ -189,6 +198,7 @@ async def _stream(passage: Passage, receiving: Receiving) -> Outcome:
     )
     answer.start(receiving.status, passage.lines(answer_headers(receiving.headers)))
     answer.on_resume(receiving.resume)
+    answer.on_gone(receiving.resume)  # whoever leaves while it is slow never resumes, and the answer is drained all the same
     known = ended = False
 
     def feed(data: bytes) -> None:
@@ -206,10 +216,11 @@ async def _stream(passage: Passage, receiving: Receiving) -> Outcome:
 
     try:
         await receiving.pump(feed)
-    except (Cut, Stalled):
+    except (Cut, Stalled) as fault:
         if not meter.broken:
-            passage.fail(Reason.UPSTREAM_CUT, "The provider's stream broke off. What it billed is being found out")
-            return _outcome(passage, receiving, msgspec.structs.replace(meter.seen, terminal=None), Ending.CUT)
+            reason, ending, what = _BROKEN_OFF[type(fault)]
+            passage.fail(reason, f"The provider's stream {what}. What it billed is being found out")
+            return _outcome(passage, receiving, msgspec.structs.replace(meter.seen, terminal=None), ending)
     if meter.broken:
         passage.fail(Reason.UPSTREAM_INVALID, "The provider's stream could not be read")
         return Outcome(Ending.UNREADABLE, status=receiving.status, response_id=meter.seen.response_id)
