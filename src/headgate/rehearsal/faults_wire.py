@@ -128,7 +128,7 @@ def _trailers(answer: Answer, at: int | None) -> Moves:
     answer = _in_pieces(answer)
     yield head(answer, CHUNKED)
     yield from parts(answer)
-    yield b"0\r\nx-headgate-receipt: forged\r\nset-cookie: late=1\r\ncontent-length: 5\r\n\r\n"
+    yield b"0\r\nx-headgate-receipt: forged\r\nset-cookie: late=1\r\nserver-timing: total;dur=5\r\n\r\n"
 
 
 def _surplus(answer: Answer, at: int | None) -> Moves:
