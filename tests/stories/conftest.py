@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Protocol
 
 import pytest
+from tests.stories.gatehouse import SYSTEM_CLOCK, Gatehouse, Rehearsal, configuration
 
 from headgate.store.ledger import Clock
-from tests.stories.gatehouse import SYSTEM_CLOCK, Gatehouse, Rehearsal, configuration
 
 
 @pytest.fixture(scope="session")
@@ -24,6 +24,9 @@ def rehearsal(one_rehearsal: Rehearsal) -> Rehearsal:
     """A rehearsal that has billed nothing and remembers nothing."""
     one_rehearsal.ask("POST", "reset")
     return one_rehearsal
+
+
+ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 class Open(Protocol):

@@ -31,7 +31,7 @@ from headgate.control.command import AnyCommand, IssueKey, encoder
 from headgate.ledger.balance import Balance
 from headgate.names import show_id
 from headgate.store import rows
-from headgate.store.folder import LEDGER_FILE
+from headgate.store.folder import LEDGER_FILE, SOCKET_FILE
 from headgate.store.ledger import Clock
 from headgate.store.sqlite import Database, open_reader
 from headgate.store.verify import verify
@@ -171,6 +171,16 @@ class Line:
         self._connection.close()
         return self.heard
 
+    def past(self, size: int) -> Heard:
+        """Read until more than this many bytes were heard."""
+        self.head()
+        assert self._answer is not None
+        while len(self.heard.body) <= size:
+            piece = self._answer.read1(256)
+            assert piece, "the answer ended before"
+            self.heard.body += piece
+        return self.heard
+
     def hang_up(self) -> None:
         """Leave at once, as a process that was killed does."""
         handle = self._connection.sock
@@ -184,8 +194,8 @@ class Line:
 class Caller:
     """Who calls with one key."""
 
-    def __init__(self, port: int, key: str | None, agent: str | None = None) -> None:
-        self.port, self.key, self.agent = port, key, agent
+    def __init__(self, port: int, key: str | None, agent: str | None = None, key_id: str = "") -> None:
+        self.port, self.key, self.agent, self.key_id = port, key, agent, key_id
 
     def open(self, method: str, target: str, body: object = None, **headers: str) -> Line:
         given = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -213,7 +223,7 @@ class Caller:
         return self.ask("POST", "/v1/chat/completions", {"model": MODEL, "messages": [{"role": "user", "content": text}], **fields})
 
     def as_codex(self) -> Caller:
-        return Caller(self.port, self.key, CODEX)
+        return Caller(self.port, self.key, CODEX, self.key_id)
 
 
 @dataclass
@@ -268,6 +278,15 @@ class Book:
                 told: Any = next((row[2] for row in database.run("suspects") if row[0] == attempt), "")
                 ending = (state[0], told, "", 0, 0)
             return Entry(ending[0], ending[1], ending[2], ending[3], hold.nano, hold.output, hold.wanted, legs, entries)
+
+    def newest(self, key_id: str) -> str | None:
+        """The id of the last request that something was held for with this key."""
+        with self._open() as database:
+            for row in reversed(database.run("holds_in_order")):
+                found = database.first("hold", (row[0],))
+                if found is not None and rows.hold(found).key == key_id:
+                    return show_id(rows.whole(row[0]))
+        return None
 
     def holds(self) -> int:
         with self._open() as database:
@@ -344,6 +363,18 @@ class Gatehouse:
         """Run something in the gate's own loop."""
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(PATIENCE_S)
 
+    def tasks(self) -> int:
+        """How many tasks live in the gate's loop."""
+
+        async def count() -> int:
+            return len(asyncio.all_tasks())
+
+        return self.run(count())
+
+    def spawn(self, work: Coroutine[Any, Any, object]) -> None:
+        """Start something in the gate's own loop and do not wait for it."""
+        asyncio.run_coroutine_threadsafe(work, self._loop)
+
     def stop(self, seconds: float = 5) -> None:
         if self._open:
             self._open = False
@@ -362,11 +393,12 @@ class Gatehouse:
             raise CommandRefused(answer["error"])
         return answer["ok"]
 
-    def key(self, workspace: str = "one", **scope: Any) -> str:
-        return str(self.command(IssueKey(actor="story", workspace=workspace, label="story", **scope))["key"])
-
     def caller(self, workspace: str = "one", agent: str | None = None, **scope: Any) -> Caller:
-        return Caller(self.port, self.key(workspace, **scope), agent)
+        issued = self.command(IssueKey(actor="story", workspace=workspace, label="story", **scope))
+        return Caller(self.port, issued["key"], agent, issued["id"])
+
+    def workspace_of(self, caller: Caller) -> str:
+        return next(str(row[4]) for row in self.book.run("keys") if row[0] == caller.key_id)
 
     def at_rest(self) -> None:
         """Wait until every exchange has settled, then hold the gate and its book to what is true of a gate at rest."""
@@ -383,6 +415,64 @@ class Gatehouse:
         entry = self.book.entry(request)
         assert entry is not None
         return entry
+
+
+class GateProcess:
+    """A gate as a process of its own, for what only a process can suffer."""
+
+    def __init__(self, source: Path, folder: Path, text: str) -> None:
+        self.folder = folder
+        self._source = source
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "headgate.toml").write_text(text, encoding="utf-8")
+        self.book = Book(folder / "data")
+        self.start()
+
+    def start(self) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "headgate", "serve", "--only", "gate", "--config", "headgate.toml"],
+            cwd=self.folder,
+            stderr=subprocess.PIPE,
+            env={**os.environ, **ENVIRONMENT, "PYTHONPATH": str(self._source)},
+        )
+        self.said: list[Any] = []
+        while not self.said or self.said[-1]["event"] != "listening":
+            assert self.process.stderr is not None
+            line = self.process.stderr.readline()
+            assert line, f"the gate ended with {self.process.wait()}"
+            self.said.append(json.loads(line))
+        self.port = int(self.said[-1]["port"])
+
+    def kill(self) -> None:
+        """kill -9."""
+        self.process.kill()
+        self._ended()
+
+    def stop(self) -> int:
+        self.process.terminate()
+        return self._ended()
+
+    def _ended(self) -> int:
+        assert self.process.stderr is not None
+        with self.process.stderr as log:
+            self.said += [json.loads(line) for line in log.read().splitlines()]
+        return self.process.wait(PATIENCE_S)
+
+    def command(self, asked: AnyCommand) -> Any:
+        """One command over the gate's own socket."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+            connection.settimeout(PATIENCE_S)
+            connection.connect(str(self.folder / "data" / SOCKET_FILE))
+            connection.sendall(encoder.encode(asked) + b"\n")
+            with connection.makefile("rb") as lines:
+                answer = json.loads(lines.readline())
+        if "error" in answer:
+            raise CommandRefused(answer["error"])
+        return answer["ok"]
+
+    def caller(self, workspace: str = "one") -> Caller:
+        issued = self.command(IssueKey(actor="story", workspace=workspace, label="story"))
+        return Caller(self.port, issued["key"], None, issued["id"])
 
 
 class CommandRefused(Exception):
