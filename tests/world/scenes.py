@@ -1,6 +1,5 @@
 """What a program does with the OpenAI SDK, scene by scene: each is played directly against the provider and through the gate.
 
-
 A scene returns everything that the program saw. It sets its own output limit, because a limit that the gate writes is told in the answer.
 """
 
