@@ -60,6 +60,11 @@ class Answer:
         """The client reads slower than we write: whoever writes should stop until `on_resume`."""
         return self._client is not None and self._client.paused
 
+    @property
+    def over(self) -> bool:
+        """The answer has ended or the connection is no more: what is written reaches nobody."""
+        return self._client is None
+
     def on_gone(self, callback: Callable[[], None]) -> None:
         """Call back once when the client goes; at once if it has gone."""
         if self.gone:
@@ -156,7 +161,7 @@ class Answer:
             callback()
 
     def _begin(self, headers: bytes) -> Client | None:
-        assert not self.started, "an answer is started once"
+        assert not self.started or self._client is None, "an answer is started once"
         assert headers[-2:] in (b"", b"\r\n") and b"\r\n\r\n" not in headers, "headers are whole lines"
         self.started = True
         return self._client

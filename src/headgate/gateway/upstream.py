@@ -103,6 +103,11 @@ class Upstream:
     def _give(self, protected: bool) -> None:
         self.in_use -= 1
         self._unprotected -= not protected
+        if self._waiting or self._waiting_protected:
+            self._admit()
+
+    def _admit(self) -> None:
+        """Give the room that there is to those who wait for it, protected calls first."""
         for queue, theirs in ((self._waiting_protected, True), (self._waiting, False)):
             while queue and self._has_room(theirs):
                 future, _ = queue.popleft()
