@@ -136,12 +136,16 @@ class Histories(RuleBasedStateMachine):
         cap, expires_us = self.overrides.get(rule.name, (0, 0))
         return cap if expires_us > self.time.wall_us else self.caps[rule.name]
 
-    def _name(self, leg: Leg) -> str:
-        """The account that the leg falls on now, opened or brought to the cap in force."""
+    def _present(self, leg: Leg) -> str:
+        """What the account is called that the leg falls on now."""
         zone = self.ledger._zone(leg.rule.calendar.zone)
         span = span_at(leg.rule.period, leg.rule.calendar, zone, Instant(self.time.wall_us))
         assert span is not None
-        name = f"{leg.rule.name}@{span.starts_us}"
+        return f"{leg.rule.name}@{span.starts_us}"
+
+    def _name(self, leg: Leg) -> str:
+        """The account that the leg falls on now, opened or brought to the cap in force: an override ends when an order looks."""
+        name = self._present(leg)
         cap = self._cap(leg.rule)
         account = self.auditor.accounts.get(name)
         if account is None:
@@ -252,7 +256,7 @@ class Histories(RuleBasedStateMachine):
         outcome = Outcome(Ending.COMPLETED, Usage(1, 1), 200)
         settled = self.ledger.settle(Settlement(AttemptId(number), Charge.ACTUAL, outcome, nano, tokens))
         assert settled is not None and settled.charged_nano == nano
-        old = {self._name(leg) for leg in LEGS}
+        present = {self._present(leg) for leg in LEGS}
         over = self.auditor.ended(number, "POSTED", used)
         breached = any(used[name] > call.held[name] for name in call.held)
         assert len(settled.frozen) == breached + (over > 0)
@@ -261,7 +265,7 @@ class Histories(RuleBasedStateMachine):
         self._see("post" if state == "HELD" else "post in doubt")
         self._see("open and settle in one batch", int(number in self.fresh))
         self._see("step down", len(waiting))
-        self._see("settle in an old period", int(bool(call.held.keys() - old)))
+        self._see("settle in an old period", int(bool(call.held.keys() - present)))
 
     @rule(data=st.data())
     def voids(self, data: st.DataObject) -> None:
@@ -354,13 +358,9 @@ class Histories(RuleBasedStateMachine):
         if hours:
             self._see("override")
         self._see("cap up" if self._cap(rule) > old else "cap down", int(self._cap(rule) != old))
-        for each, other in zip(RULES, LEGS, strict=True):
-            if any(name.startswith(f"{each.name}@") for name in self.auditor.accounts):
-                zone = self.ledger._zone(each.calendar.zone)
-                span = span_at(each.period, each.calendar, zone, Instant(self.time.wall_us))
-                assert span is not None
-                if f"{each.name}@{span.starts_us}" in self.auditor.accounts:
-                    self._name(other)
+        for other in LEGS:
+            if self._present(other) in self.auditor.accounts:
+                self._name(other)
         self._end()
 
     @rule(microseconds=st.sampled_from((1_000_000, 6_000_000, HOUR_US, 5 * HOUR_US, 24 * HOUR_US)))
