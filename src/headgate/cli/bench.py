@@ -21,7 +21,7 @@ from headgate.trials.levels import levels
 from headgate.trials.mutant import MUTATIONS
 from headgate.trials.power import power
 from headgate.trials.share import SharePlan, share
-from headgate.trials.stage import CannotStart
+from headgate.trials.stage import CannotStart, GateGone
 from headgate.trials.weekend import weekend
 
 seed_option = click.option("--seed", default=1, show_default=True, help="Decides what is left to chance, as far as a trial can.")
@@ -165,7 +165,7 @@ def watched(what: str, steps: int | None = None) -> Generator[Callable[[int, str
 def _started() -> Generator[None]:
     try:
         yield
-    except CannotStart as error:
+    except (CannotStart, GateGone) as error:
         fail(Exit.FAILED, str(error))
 
 

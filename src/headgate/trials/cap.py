@@ -22,7 +22,7 @@ from headgate.trials import configuration
 from headgate.trials.client import Client, Heard, Leave, post, refusal_of
 from headgate.trials.judging import MOST_TOLD, No, Verdict, read_no, share_down, share_up, verdict
 from headgate.trials.mutant import write_mutant
-from headgate.trials.stage import LOCAL, Judge, Process, Stage, free_port, open_book
+from headgate.trials.stage import LOCAL, GateGone, Judge, Process, Stage, free_port, open_book
 
 FAULTS = ("kill", "cut", "disconnect")
 RULE = "workspace:trial/month/money"
@@ -244,20 +244,25 @@ class _Round:
 
     async def _rest(self, gate: Process, judge: Judge) -> Verdict:
         """Wait until nothing is open, stop the gate as an operator does, and judge."""
-        hanging = 1
-        for _ in range(REST_SECONDS * 10):
-            hanging = gate.health().open_exchanges
-            if not hanging:
-                break
-            await asyncio.sleep(0.1)
+        trouble = ""
+        try:
+            for _ in range(REST_SECONDS * 10):
+                hanging = gate.health().open_exchanges
+                if not hanging:
+                    break
+                await asyncio.sleep(0.1)
+            else:
+                trouble = "some calls stayed open"
+        except GateGone as error:
+            trouble = str(error)
         ended = gate.stop()
         calls = judge.calls()
         self.calls = len(calls)
         book = open_book(self._stage.folder)
         found = verdict(book, RULE, self._plan.cap, judge.meter(), calls, self.noes)
         book.close()
-        if hanging or ended:
-            found.wrong(f"The gate did not come to rest: {hanging} calls stayed open, and it ended with {ended}")
+        if trouble or ended:
+            found.wrong(f"The gate did not come to rest, and ended with {ended}: {trouble}")
         return found
 
 

@@ -23,6 +23,7 @@ from typing import Any
 import msgspec
 
 from headgate.control.command import AnyCommand, IssueKey, Status, encoder
+from headgate.control.keys import Issued
 from headgate.gateway.service import Health
 from headgate.store.folder import LEDGER_FILE, SOCKET_FILE
 from headgate.store.sqlite import Database, open_reader
@@ -35,6 +36,10 @@ LOCAL = "127.0.0.1"
 
 class CannotStart(Exception):
     """A process of the trial did not come up; the message holds what it said."""
+
+
+class GateGone(Exception):
+    """The gate ended by itself in the middle of a trial; the message holds what it said last."""
 
 
 class Meter(msgspec.Struct):
@@ -208,6 +213,15 @@ class Process:
         """Start it and do not wait."""
         self._child = self._stage.start(["serve", "--only", "gate", "--config", "headgate.toml"], self._log, own_source=True)
 
+    @property
+    def pid(self) -> int:
+        assert self._child is not None
+        return self._child.pid
+
+    def died(self) -> bool:
+        """Whether it has ended, by whomever."""
+        return self._child is not None and self._child.poll() is not None
+
     def up(self) -> bool:
         """Whether it accepts callers."""
         assert self._child is not None
@@ -242,18 +256,24 @@ class Process:
 
     def command(self, asked: AnyCommand) -> Any:  # Any: JSON that the caller converts to the answer it knows
         """One command over the gate's socket, as an operator gives it."""
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-            connection.settimeout(60)
-            connection.connect(str(self._stage.folder / "data" / SOCKET_FILE))
-            connection.sendall(encoder.encode(asked) + b"\n")
-            with connection.makefile("rb") as lines:
-                answer = msgspec.json.decode(lines.readline())
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+                connection.settimeout(60)
+                connection.connect(str(self._stage.folder / "data" / SOCKET_FILE))
+                connection.sendall(encoder.encode(asked) + b"\n")
+                with connection.makefile("rb") as lines:
+                    answer = msgspec.json.decode(lines.readline())
+        except (OSError, msgspec.DecodeError) as error:
+            raise GateGone(f"the gate does not answer a command ({error}): {_tail(self._log)}") from error
         assert "ok" in answer, f"the gate does not do {asked}: {answer}"
         return answer["ok"]
 
-    def issue(self, workspace: str, label: str, **facts: str) -> str:
-        """A new key."""
-        return str(self.command(IssueKey(actor="trial", workspace=workspace, label=label, facts=facts))["key"])
+    def issue_to(self, workspace: str, label: str, facts: Mapping[str, str]) -> Issued:
+        """A new key that proves these facts."""
+        return msgspec.convert(self.command(IssueKey(actor="trial", workspace=workspace, label=label, facts=dict(facts))), Issued)
+
+    def issue(self, workspace: str, label: str) -> str:
+        return self.issue_to(workspace, label, {}).key
 
     def health(self) -> Health:
         return msgspec.convert(self.command(Status(actor="trial")), Health)
