@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Protocol
 
 import pytest
-from tests.stories.gatehouse import SYSTEM_CLOCK, Gatehouse, Rehearsal, configuration
+from tests.stories.gatehouse import SYSTEM_CLOCK, Gatehouse, configuration
+from tests.stories.provider import Rehearsal
 
 from headgate.store.ledger import Clock
 

@@ -18,7 +18,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from tests.stories.gatehouse import MODEL, Entry, Heard, workspace
+from tests.stories.callers import MODEL, Heard
+from tests.stories.gatehouse import workspace
+from tests.stories.openbook import Entry
 
 APIS, CHAT, RESPONSES = ("chat", "responses"), "chat", "responses"
 TARGETS = {CHAT: "/v1/chat/completions", RESPONSES: "/v1/responses"}
@@ -199,10 +201,13 @@ def path_of(variant: Variant) -> str:
     return f"closes-{int(variant.stream)}-{variant.legs}"
 
 
-def place_of(fault: Fault, variant: Variant, number: int) -> str:
-    """The workspace that this variant of a fault is played in. What closes a workspace has one for itself."""
+MOST_PLAYS = 2  # of a fault that closes something, in one gate
+
+
+def place_of(fault: Fault, variant: Variant, number: int, play: int = 0) -> str:
+    """The workspace that this variant of a fault is played in. What runs over a budget has one for each time it is played."""
     if fault.closes:
-        return f"closes-{number}-{VARIANTS.index(variant)}"
+        return f"closes-{number}-{play}-{VARIANTS.index(variant)}"
     if fault.name in TROUBLE:
         return f"{fault.name.replace('_', '-')}-{variant.legs}"
     return "one" if variant.legs == 1 else "three"
@@ -222,10 +227,12 @@ def settings(base_url: str, faults: list[Fault], trouble: dict[str, str]) -> tup
     for name in {path_of(variant) for variant in VARIANTS}:
         paths.append(f'[paths.{name}]\nbase_url = "{base_url}"\ncredential = "env:PROVIDER_KEY"\nrehearsal = true\n')
     for number, fault in enumerate(faults):
-        for variant in fault.variants() if fault.closes else ():
-            name = place_of(fault, variant, number)
-            month = "8" if fault.row["charge"] == "overrun" else "1000"
-            workspaces.append(workspace(name, month, legs=variant.legs, paths=f'["{path_of(variant)}"]', **tools))
+        month = "8" if fault.row["charge"] == "overrun" else "1000"
+        workspaces += [
+            workspace(place_of(fault, variant, number, play), month, legs=variant.legs, paths=f'["{path_of(variant)}"]', **tools)
+            for variant in fault.variants()
+            for play in range(MOST_PLAYS if fault.closes else 0)
+        ]
     return "".join(workspaces), "".join(paths)
 
 
@@ -300,9 +307,7 @@ class Authority:
     ) -> x509.Certificate:
         now = datetime.datetime.now(datetime.UTC)
         ends = now - datetime.timedelta(days=1) if expired else now + datetime.timedelta(days=1)
-        names = (
-            [x509.DNSName(host), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))] if host == "localhost" else [x509.DNSName(host or "-")]
-        )
+        names: list[x509.GeneralName] = [x509.DNSName(host or "authority.invalid")]
         return (
             x509.CertificateBuilder()
             .subject_name(name)

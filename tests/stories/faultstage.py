@@ -9,8 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import msgspec
+from tests.stories.callers import Caller, Heard, Line
 from tests.stories.faultplay import TROUBLE, Fault, Variant, request
-from tests.stories.gatehouse import Caller, Gatehouse, Heard, Line, Rehearsal, eventually
+from tests.stories.gatehouse import Gatehouse, eventually
+from tests.stories.provider import Rehearsal
 
 from headgate.store.ledger import Ledger
 

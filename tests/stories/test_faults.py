@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import os
 import resource
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.stories.callers import Caller, Heard
 from tests.stories.conftest import ROOT
 from tests.stories.faultplay import (
     Fault,
@@ -21,7 +23,9 @@ from tests.stories.faultplay import (
     trouble,
 )
 from tests.stories.faultstage import SCRIPTS, TARGETS, Scene, each, marked
-from tests.stories.gatehouse import Caller, Entry, Gatehouse, GateProcess, Heard, Rehearsal, configuration, eventually, workspace
+from tests.stories.gatehouse import Gatehouse, GateProcess, configuration, eventually, workspace
+from tests.stories.openbook import Entry
+from tests.stories.provider import Rehearsal
 
 from headgate.control.command import Thaw
 from headgate.terms.ending import Ending
@@ -49,10 +53,12 @@ class Stage:
     def __init__(self, house: Gatehouse, rehearsal: Rehearsal) -> None:
         self.house, self.rehearsal = house, rehearsal
         self._callers: dict[tuple[str, Variant], Caller] = {}
+        self._plays: Counter[str] = Counter()
 
     def scenes(self, fault: Fault) -> list[Scene]:
-        number = FAULTS.index(fault)
-        return [Scene(self.house, self.rehearsal, self._caller(place_of(fault, v, number), v), fault, v) for v in fault.variants()]
+        """Of the last play of this fault."""
+        number, play = FAULTS.index(fault), max(self._plays[fault.name] - 1, 0)
+        return [Scene(self.house, self.rehearsal, self._caller(place_of(fault, v, number, play), v), fault, v) for v in fault.variants()]
 
     def _caller(self, place: str, variant: Variant) -> Caller:
         known = self._callers.get((place, variant))
@@ -64,6 +70,7 @@ class Stage:
         """Each variant with its entry, what the client heard, and what the provider billed (nano-dollars)."""
         self.rehearsal.ask("POST", "reset")
         self.rehearsal.set(**fault.row.get("settings", {}))
+        self._plays[fault.name] += 1
         scenes = self.scenes(fault)
         heards = SCRIPTS[fault.name](scenes) if fault.row["by"] == "script" else marked(scenes)
         found: list[tuple[Scene, Entry, str, int]] = []

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 from tests.stories.conftest import Open
-from tests.stories.gatehouse import Rehearsal, workspace
+from tests.stories.gatehouse import workspace
+from tests.stories.provider import Rehearsal
 
 
 def test_a_call_is_held_sent_and_posted_to_the_nano_dollar(gate: Open, rehearsal: Rehearsal) -> None:
