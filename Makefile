@@ -26,7 +26,7 @@ export RUFF_CACHE_DIR := $(CURDIR)/.cache/ruff
 export PATH := $(PATH):$(CURDIR)/$(BIN)
 
 .DELETE_ON_ERROR:
-.PHONY: help check test test-long demo bench docs format lint types quick lock clean
+.PHONY: help check test test-long demo bench mutants docs format lint types quick lock clean
 
 help:
 	@echo 'make demo       install what is needed, then run a gate, a rehearsal upstream and a sample company with live traffic'
@@ -34,6 +34,7 @@ help:
 	@echo 'make check      format, lint, types, staircase and fast tests: under a minute'
 	@echo 'make test-long  the tests that are meant for a night'
 	@echo 'make bench      requests a second beside bare nginx, in one sitting'
+	@echo 'make mutants    put faults into the core, one by one, and show which test cries for each'
 	@echo 'make docs       write docs/reference anew'
 	@echo 'make format     put the code into its format'
 	@echo 'make lock       write the locked requirements anew'
@@ -66,6 +67,9 @@ demo: $(STAMPS)/run
 
 bench: $(STAMPS)/run
 	$(BIN)/python -m bench.run
+
+mutants: $(STAMPS)/test
+	$(BIN)/python tools/mutants.py
 
 docs: $(STAMPS)/run
 	$(BIN)/python tools/reference.py
