@@ -27,15 +27,16 @@ def near_the_cap(gate: Gate, prepared: Prepared) -> bool:
         return False
     limit = prepared.order.bound
     for leg in prepared.order.legs:
-        room = gate.rooms.get((leg.rule.name, leg.scope))
-        if room is not None and amount(limit, leg.rule.measure, limit.wanted_output) > room:
+        # What has not been drawn on in this period is not known yet, and has all of its cap.
+        room = gate.rooms.get((leg.rule.name, leg.scope), leg.rule.cap)
+        if amount(limit, leg.rule.measure, limit.wanted_output) > room:
             return True
     return False
 
 
 async def count_input(gate: Gate, call: Call, prepared: Prepared) -> int | None:
     """The provider's own count (tokens); None when it does not say one, and then the bytes bound the call."""
-    order = counting_order(gate, call, prepared.order)
+    order = counting_order(gate, prepared.order)
     grant = await gate.desk.hold(order)
     if isinstance(grant, Refusal):
         return None
@@ -60,11 +61,11 @@ async def count_input(gate: Gate, call: Call, prepared: Prepared) -> int | None:
     return tokens
 
 
-def counting_order(gate: Gate, call: Call, order: Order) -> Order:
+def counting_order(gate: Gate, order: Order) -> Order:
     """The order of an attempt that costs nothing: no legs, a hold of zero, a leaf."""
     return Order(
         attempt=gate.numbers.next(),
-        request=call.request,
+        request=order.request,
         workspace=order.workspace,
         key=order.key,
         path=order.path,

@@ -14,6 +14,7 @@ from headgate.gateway.listener import Head
 from headgate.gateway.numbers import Numbers
 from headgate.gateway.objects import Objects
 from headgate.gateway.refusals import Refusals
+from headgate.gateway.resends import Resends
 from headgate.gateway.tally import Tally
 from headgate.gateway.upstream import Upstream
 from headgate.names import Instant, RequestId
@@ -78,6 +79,7 @@ class Gate:
     rooms: Mapping[tuple[str, str], int]  # the room of each open budget when the last batch was written
     body_limit: int = 32 * 1024 * 1024  # bytes
     drain_seconds: int = 60
+    resends: Resends = field(default_factory=Resends)
     draining: bool = False
     open_exchanges: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
 

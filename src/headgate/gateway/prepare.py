@@ -72,7 +72,8 @@ def prepare(gate: Gate, call: Call, body: bytes) -> Prepared | Refusal:
         return limit
     order = Order(
         attempt=AttemptId(call.request),
-        request=call.request,
+        # What a client sends again is another attempt at the same request.
+        request=gate.resends.first(call.request, caller.key, call.head.headers, asked, call.arrived_us),
         workspace=workspace.name,
         key=caller.key,
         path=permit.path,
