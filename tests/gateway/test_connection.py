@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from tests.gateway.dialogue import GET, LAST, PLAIN, QUICK, Held, NotingDoor, call, open_door, post, run, until
 
-from headgate.gateway.listener import Whole
+from headgate.gateway.listener import Answer, Head, Whole
 from headgate.refusal import Reason
 
 
@@ -459,6 +459,85 @@ def test_a_refused_client_that_never_closes_is_closed() -> None:
         listeners, port = await open_door(NotingDoor(), msgspec.structs.replace(QUICK, linger_s=0.05))
         caller = await call(port)
         await caller.say(b"nonsense\r\n\r\n")
+        await until(lambda: listeners.connections == 0)
+        listeners.close()
+
+    run(story())
+
+
+def test_a_request_that_comes_while_another_is_answered_waits_its_turn() -> None:
+    async def story() -> None:
+        door = NotingDoor()
+        held = Held(door)
+        listeners, port = await open_door(door)
+        caller = await call(port)
+        await caller.say(GET)
+        await until(lambda: len(held.answers) == 1)
+        await caller.say(post(b"two")[:30], post(b"two")[30:])
+        assert len(door.admitted) == 1
+        held.answers[0].send(200, PLAIN, b"first")
+        await until(lambda: len(held.answers) == 2)
+        held.answers[1].send(200, PLAIN, b"second")
+        await caller.hear(b"second")
+        assert [body for _, _, body in door.served] == [b"", b"two"]
+        listeners.close()
+
+    run(story())
+
+
+def test_a_body_in_hundreds_of_pieces_and_the_request_behind_it_are_told_apart() -> None:
+    async def story() -> None:
+        door = NotingDoor()
+        listeners, port = await open_door(door)
+        body = bytes(range(200)) * 10
+        pieces = [body[at : at + 4] for at in range(0, len(body), 4)]
+        caller = await call(port)
+        await caller.say(post(body).removesuffix(body), *pieces[:-1], pieces[-1] + LAST)
+        await caller.hear_all()
+        assert door.served == [("POST", "/v1/responses", body), ("GET", "/v1/models", b"")]
+        listeners.close()
+
+    run(story())
+
+
+def test_a_pipeline_of_a_client_that_closed_its_side_is_still_served_to_its_end() -> None:
+    async def story() -> None:
+        door = NotingDoor()
+        held = Held(door)
+        listeners, port = await open_door(door)
+        caller = await call(port)
+        await caller.say(GET + GET + GET[:10])
+        caller.finish()
+        await until(lambda: held.gone == 1)
+        held.answers[0].send(200, PLAIN, b"first")
+        await until(lambda: len(held.answers) == 2)
+        assert held.answers[1].gone  # it was gone before it was served
+        held.answers[1].send(200, PLAIN, b"second")
+        heard = await caller.hear_all()
+        assert [heard.count(b"HTTP/1.1 %d " % status) for status in (200, 400)] == [2, 1]
+        listeners.close()
+
+    run(story())
+
+
+def test_a_fault_in_the_next_request_is_no_business_of_whoever_answered_this_one() -> None:
+    async def story() -> None:
+        door = NotingDoor()
+        held = Held(door)
+        listeners, port = await open_door(door)
+        caller = await call(port)
+        await caller.say(GET + GET)
+        await until(lambda: len(held.answers) == 1)
+        faults: list[object] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: faults.append(context.get("exception")))
+
+        def fail(head: Head, body: bytes, answer: Answer) -> None:
+            raise ZeroDivisionError
+
+        door.serving = fail
+        held.answers[0].send(200, PLAIN, b"first")
+        assert b"first" in await caller.hear_all()
+        assert [type(fault) for fault in faults] == [ZeroDivisionError]
         await until(lambda: listeners.connections == 0)
         listeners.close()
 

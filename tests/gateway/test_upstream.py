@@ -331,3 +331,17 @@ def test_a_handshake_that_stands_still_means_not_sent(tmp_path: Path) -> None:
         assert upstream.in_use == 0
 
     run(story())
+
+
+def test_closing_ends_calls_that_wait_and_calls_that_connect() -> None:
+    async def story(upstream: Upstream, provider: Provider) -> None:
+        connecting = asyncio.ensure_future(post(upstream))
+        waiting = asyncio.ensure_future(post(upstream))
+        await asyncio.sleep(0)
+        upstream.close()
+        for calling in (connecting, waiting):
+            with pytest.raises(NotSent, match="stopping"):
+                await calling
+        assert upstream.in_use == 0
+
+    meet(story, answers(OK), connections=2, reserved=1)
