@@ -32,6 +32,17 @@ def test_keys_take_turns_so_that_a_flood_of_one_does_not_delay_another() -> None
     assert turns(line(*flood, order(6, [], key="quiet"), order(7, [], key="quiet"))) == [1, 6, 2, 7, 3, 4, 5]
 
 
+def test_a_key_that_had_its_turn_comes_last_the_next_time() -> None:
+    flood = [order(number, [], key="loud") for number in range(1, 4)]
+    waiting = line(*flood, order(4, [], key="quiet"), order(5, [], key="quiet"))
+    served: list[int] = []
+    while len(waiting):
+        first = next(each for each, _, _ in waiting.in_turn())
+        waiting.leave(first)
+        served.append(first.attempt)
+    assert served == [1, 4, 2, 5, 3]
+
+
 def test_who_leaves_is_not_asked_again_and_the_line_may_change_while_it_is_walked() -> None:
     waiting = line(order(1, []), order(2, [], key="b"), order(3, []))
     for each, _, _ in waiting.in_turn():

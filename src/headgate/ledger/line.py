@@ -27,10 +27,11 @@ class Line(Generic[T]):
         self._scopes.update((leg.rule.name, leg.scope) for leg in order.legs)
 
     def leave(self, order: Order) -> None:
-        waiting = self._by_key[order.key]
+        waiting = self._by_key.pop(order.key)
         del waiting[order.attempt]
-        if not waiting:
-            del self._by_key[order.key]
+        if waiting:
+            # Its turn is over: the other keys come first, or a key with many orders would be served until it has no more.
+            self._by_key[order.key] = waiting
         self._scopes.subtract((leg.rule.name, leg.scope) for leg in order.legs)
         self._scopes = +self._scopes if len(self._scopes) > 4096 else self._scopes
 
