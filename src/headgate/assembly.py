@@ -8,17 +8,22 @@ import resource
 import ssl
 import time
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from importlib.resources import files
+from pathlib import Path
 
 import msgspec
 
 from headgate import __version__
+from headgate.config.problem import ConfigError, Problem
+from headgate.config.reference import FILE_NAME
 from headgate.config.settings import PathSettings, Settings
 from headgate.control.carry import Situation, carry_out
 from headgate.control.command import AnyCommand, Drain, ImportPrices, Reload, Status, Wrong, decoder, encoder
 from headgate.control.keys import read_callers
 from headgate.control.prices import import_prices, listed
 from headgate.gateway.desk import Desk
+from headgate.gateway.dismissal import enter
 from headgate.gateway.gate import Gate, Way, World
 from headgate.gateway.journal import Journal
 from headgate.gateway.listener import Limits, Listeners
@@ -28,7 +33,7 @@ from headgate.gateway.reception import Reception
 from headgate.gateway.refusals import Refusals
 from headgate.gateway.resolver import resolve_for_ever
 from headgate.gateway.service import Health, Service
-from headgate.gateway.socket import CommandSocket
+from headgate.gateway.socket import MOST_PATH_BYTES, CommandSocket, fits
 from headgate.gateway.tally import Tally
 from headgate.gateway.upstream import Origin, Upstream
 from headgate.paths.direct import direct
@@ -37,12 +42,13 @@ from headgate.pricing.book import price_book
 from headgate.pricing.vendored import OPENAI_PUBLIC
 from headgate.store import rows
 from headgate.store.folder import LEDGER_FILE, SOCKET_FILE
-from headgate.store.ledger import Clock, Ledger
+from headgate.store.ledger import CLOCK_DOUBT_US, Clock, Ledger
 from headgate.store.lock import DataLock
-from headgate.store.sqlite import Database, StoreError, open_reader, open_writer
+from headgate.store.sqlite import Database, StoreError, explaining, open_reader, open_writer
 
 RESERVE_BYTES = 64 * 1024 * 1024  # of disk; below it nothing new is admitted, so that open holds can still settle
 RESOLVE_EVERY_S = 15
+WAY_ENDS_S = 3600  # after a reload replaced it
 
 SYSTEM_CLOCK = Clock(lambda: time.time_ns() // 1000, lambda: time.monotonic_ns() // 1000)
 
@@ -94,24 +100,55 @@ def build_world(settings: Settings, reader: Database, ways: Mapping[str, Way]) -
 
 
 def upstream_tls(path: PathSettings) -> ssl.SSLContext | None:
-    """Always verified, by the system's authorities or by the one that the operator names."""
+    """Always verified, by the system's authorities and the one that the operator names. Raises ConfigError."""
     if not path.access.tls:
         return None
-    context = ssl.create_default_context(cafile=str(path.ca_file) if path.ca_file is not None else None)
+    context = ssl.create_default_context()
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if path.ca_file is not None:
+        try:
+            context.load_verify_locations(path.ca_file)
+        except (OSError, ValueError) as error:
+            raise _unfit(f"paths.{path.access.name}.ca_file", "certificates in PEM", path.ca_file, error) from error
     if path.client_certificate is not None:
-        context.load_cert_chain(path.client_certificate, path.client_key)
+        key = f"paths.{path.access.name}.client_certificate"
+        _load_pair(context, key, path.client_certificate, path.client_key)
     return context
 
 
 def listen_tls(settings: Settings) -> ssl.SSLContext | None:
+    """What clients see of the gate. Raises ConfigError."""
     if settings.gate.tls_certificate is None:
         return None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.load_cert_chain(settings.gate.tls_certificate, settings.gate.tls_key)
+    _load_pair(context, "gate.tls_certificate", settings.gate.tls_certificate, settings.gate.tls_key)
     context.set_alpn_protocols(["http/1.1"])
     return context
+
+
+def prove_tls(settings: Settings) -> None:
+    """Read every certificate and key that the configuration names. Raises ConfigError."""
+    listen_tls(settings)
+    for path in settings.paths.values():
+        upstream_tls(path)
+
+
+def _load_pair(context: ssl.SSLContext, setting: str, certificate: Path, key: Path | None) -> None:
+    try:
+        # An encrypted key would make OpenSSL ask on the terminal, and a service would wait for ever.
+        context.load_cert_chain(certificate, key, password=_no_password)
+    except (OSError, ValueError) as error:
+        raise _unfit(setting, "a certificate chain in PEM, with the private key that belongs to it", certificate, error) from error
+
+
+def _no_password() -> str:
+    raise ValueError("the private key is encrypted; keep it unencrypted in a file that only this user can read")
+
+
+def _unfit(setting: str, expected: str, file: Path, error: Exception) -> ConfigError:
+    why = error.reason if isinstance(error, ssl.SSLError) and error.reason else str(error)
+    return ConfigError([Problem(FILE_NAME, 0, setting, expected, f"{file}: {why}", f'{setting.rpartition(".")[2]} = "tls/file.pem"')])
 
 
 def build_way(path: PathSettings) -> Way:
@@ -142,49 +179,75 @@ class House:
         self.stopping = asyncio.Event()
         self.port = 0
         self._started_us = clock.wall_us()
+        self._skew_us = clock.wall_us() - clock.monotonic_us()
         self._disk_checked = (0, False)
 
     async def start(self) -> Service:
-        """Lock, recover, listen. Raises StoreError or OSError with what to do next; then nothing is left running."""
+        """Lock, recover, listen. Raises ConfigError, StoreError or OSError (of an address); then nothing is left running."""
         settings = self.settings
+        socket_file = settings.gate.data / SOCKET_FILE
+        if not fits(socket_file):
+            raise StoreError(
+                f"{settings.gate.data}: too long a name for a command socket in it ({len(os.fsencode(socket_file))} bytes, and the system "
+                f"takes {MOST_PATH_BYTES}); point `gate.data` at a shorter folder, or start where headgate.toml is, without --config"
+            )
+        self._tls = listen_tls(settings)
+        ways = {name: build_way(path) for name, path in settings.paths.items()}
         self._lock = DataLock(settings.gate.data)
         self._lock.take()
-        ledger = open_ledger(settings, self._clock)
-        left = ledger.start()
-        ledger.begin()
-        ledger.apply_caps(settings.rules)
-        ledger.commit()
-        self._reader = open_reader(settings.gate.data / LEDGER_FILE)
-        last = self._reader.first("greatest_hold")
-        journal, tally = Journal(self._clock.wall_us), Tally()
+        with ExitStack() as undo:
+            undo.callback(self._lock.release)
+            with explaining(settings.gate.data / LEDGER_FILE):
+                ledger = open_ledger(settings, self._clock)
+                undo.callback(ledger.database.close)
+                left = ledger.start()
+                ledger.begin()
+                ledger.apply_caps(settings.rules)
+                ledger.commit()
+            reader = self._reader = open_reader(settings.gate.data / LEDGER_FILE)
+            undo.callback(reader.close)
+            gate = self.gate = self._build_gate(ledger, reader, ways)
+            listeners = Listeners(Reception(gate), Limits(connections=settings.gate.most_connections))
+            self._socket = CommandSocket(socket_file, self.obey)
+            try:
+                self.port = await listeners.listen(settings.gate.listen.host, settings.gate.listen.port, self._tls)
+                await self._socket.open()
+            except OSError:
+                listeners.close()
+                await gate.desk.close()
+                raise
+            undo.pop_all()
+        jobs = [asyncio.create_task(resolve_for_ever(gate, reader, RESOLVE_EVERY_S))]
+        self.service = Service(gate, listeners, jobs, self._close)
+        gate.journal.say(
+            "listening",
+            host=settings.gate.listen.host,
+            port=self.port,
+            rehearsal=int(settings.rehearsal),
+            doubted=left,
+            version=__version__,
+        )
+        return self.service
+
+    def _build_gate(self, ledger: Ledger, reader: Database, ways: Mapping[str, Way]) -> Gate:
+        settings, wall_us = self.settings, self._clock.wall_us
+        last = reader.first("greatest_hold")
+        tally = Tally()
         desk = Desk(ledger, self._fatal, self._disk_low)
-        ways = {name: build_way(path) for name, path in settings.paths.items()}
-        gate = self.gate = Gate(
-            world=build_world(settings, self._reader, ways),
+        return Gate(
+            world=build_world(settings, reader, ways),
             desk=desk,
-            numbers=Numbers(self._clock.wall_us, after=rows.whole(last[0]) if last is not None else 0),
-            objects=Objects(self._reader),
+            numbers=Numbers(wall_us, after=rows.whole(last[0]) if last is not None else 0),
+            objects=Objects(reader),
             refusals=Refusals(desk, tally),
             tally=tally,
-            journal=journal,
-            wall_us=self._clock.wall_us,
+            journal=Journal(wall_us),
+            wall_us=wall_us,
             rooms=ledger.rooms,
             body_limit=settings.gate.body_limit_bytes,
+            drain_seconds=settings.gate.drain_seconds,
+            not_ready=self._not_ready,
         )
-        listeners = Listeners(Reception(gate), Limits(connections=settings.gate.most_connections))
-        self._socket = CommandSocket(settings.gate.data / SOCKET_FILE, self.obey)
-        try:
-            self.port = await listeners.listen(settings.gate.listen.host, settings.gate.listen.port, listen_tls(settings))
-            await self._socket.open()
-        except OSError:
-            listeners.close()
-            await desk.close()
-            self._lock.release()
-            raise
-        jobs = [asyncio.create_task(resolve_for_ever(gate, self._reader, RESOLVE_EVERY_S))]
-        self.service = Service(gate, listeners, jobs, self._close)
-        journal.say("listening", port=self.port, rehearsal=int(settings.rehearsal), doubted=left, version=__version__)
-        return self.service
 
     async def _close(self) -> None:
         await self._socket.close()
@@ -192,8 +255,15 @@ class House:
         self._reader.close()
         self._lock.release()
 
+    def _not_ready(self) -> str:
+        """Why no new call is admitted, in a word; nothing when they are."""
+        if self._disk_low():
+            return "disk_low"
+        skew_us = self._clock.wall_us() - self._clock.monotonic_us()
+        return "clock_unsure" if abs(skew_us - self._skew_us) > CLOCK_DOUBT_US else ""
+
     def _disk_low(self) -> bool:
-        """Looked at once a second, in the writer's thread."""
+        """Looked at once a second, in the writer's thread and by whoever asks whether the gate is ready."""
         second = self._clock.monotonic_us() // 1_000_000
         if second != self._disk_checked[0]:
             space = os.statvfs(self.settings.gate.data)
@@ -208,7 +278,7 @@ class House:
             return encoder.encode({"error": f"not a command: {error}"})
         try:
             return encoder.encode({"ok": await self._obey(command)})
-        except Wrong as error:
+        except (Wrong, StoreError) as error:
             return encoder.encode({"error": str(error)})
 
     async def _obey(self, command: AnyCommand) -> object:
@@ -222,40 +292,46 @@ class House:
                 return await self.reload(command.actor)
             case _:
                 situation = Situation(tuple(self.settings.workspaces), self.settings.rules)
-                answer = await self.gate.desk.change(lambda ledger: carry_out(ledger, command, situation))
-                self.gate.world = build_world(self.settings, self._reader, self.gate.world.ways)
+                with explaining(self.settings.gate.data / LEDGER_FILE):
+                    answer = await self.gate.desk.change(lambda ledger: carry_out(ledger, command, situation))
+                enter(self.gate, build_world(self.settings, self._reader, self.gate.world.ways))
+                self.gate.journal.say("command", do=str(command.__struct_config__.tag), actor=command.actor)
                 return answer
 
     async def reload(self, actor: str) -> str:
         """Read the file again and swap the world whole; on any error everything stays as it is."""
         try:
             settings = self._read()
-        except Exception as error:
+            tls = listen_tls(settings)
+            old_paths, old_ways = self.settings.paths, self.gate.world.ways
+            ways = {
+                name: old_ways[name] if old_paths.get(name) == path and name in old_ways else build_way(path)
+                for name, path in settings.paths.items()
+            }
+        except ConfigError as error:
             raise Wrong(f"nothing was changed:\n{error}") from error
-        fixed = (
-            (settings.gate.listen, self.settings.gate.listen),
-            (settings.gate.data, self.settings.gate.data),
-            (settings.rehearsal, self.settings.rehearsal),
-        )
-        if any(new != old for new, old in fixed):
-            raise Wrong("nothing was changed: `listen`, `data` and whether paths are rehearsals need a restart, not a reload")
-        ways: dict[str, Way] = {}
-        old_paths, old_ways = self.settings.paths, self.gate.world.ways
-        for name, path in settings.paths.items():
-            ways[name] = old_ways[name] if old_paths.get(name) == path and name in old_ways else build_way(path)
+        changed = [name for name, new, old in _fixed(settings, self.settings) if new != old]
+        if changed:
+            raise Wrong(f"nothing was changed: {', '.join(changed)} need a restart, not a reload")
 
         def apply(ledger: Ledger) -> object:
             ledger.apply_caps(settings.rules)
             return ledger.record("reload", {"config": settings.digest, "actor": actor})
 
-        await self.gate.desk.change(apply)
+        with explaining(settings.gate.data / LEDGER_FILE):
+            await self.gate.desk.change(apply)
+        if self._tls is not None and tls is not None and settings.gate.tls_certificate is not None:
+            # The context that listens takes the renewed certificate; who is connected keeps the one they saw.
+            self._tls.load_cert_chain(settings.gate.tls_certificate, settings.gate.tls_key)
         self.settings = settings
-        self.gate.world = build_world(settings, self._reader, ways)
+        self.gate.body_limit, self.gate.drain_seconds = settings.gate.body_limit_bytes, settings.gate.drain_seconds
+        enter(self.gate, build_world(settings, self._reader, ways))
         self.gate.journal.say("reloaded", config=settings.digest, actor=actor)
         # Calls that began before keep their world; the connections of a way that was replaced end with the last of them.
         for name, way in old_ways.items():
             if ways.get(name) is not way:
-                asyncio.get_running_loop().call_later(3600, way.upstream.close)
+                self.service.replaced.append(way)
+                asyncio.get_running_loop().call_later(WAY_ENDS_S, way.upstream.close)
         return settings.digest
 
     def health(self) -> Health:
@@ -268,8 +344,21 @@ class House:
             open_exchanges=len(gate.open_exchanges),
             connections=self.service.listeners.connections,
             draining=gate.draining,
+            not_ready="draining" if gate.draining else self._not_ready(),
             counts=gate.tally.snapshot(),
         )
+
+
+def _fixed(new: Settings, old: Settings) -> tuple[tuple[str, object, object], ...]:
+    """What a running gate cannot change."""
+    return (
+        ("gate.listen", new.gate.listen, old.gate.listen),
+        ("gate.data", new.gate.data, old.gate.data),
+        ("gate.most_connections", new.gate.most_connections, old.gate.most_connections),
+        ("TLS of the gate", new.gate.tls_certificate is None, old.gate.tls_certificate is None),
+        ("house.listen", new.house.listen, old.house.listen),
+        ("whether paths are rehearsals", new.rehearsal, old.rehearsal),
+    )
 
 
 def end_process(error: BaseException) -> None:

@@ -11,11 +11,12 @@ from headgate.assembly import SYSTEM_CLOCK
 from headgate.cli.ending import Exit, fail
 from headgate.cli.reach import actor, command, config_option, json_option, read_book, read_settings
 from headgate.cli.tables import show_instant, show_json, show_table
+from headgate.config.settings import Settings
 from headgate.control.caps import Override, only_scope
 from headgate.control.command import SetCap
 from headgate.control.reports import BudgetLine, budgets, doubts, freezes, overrides
 from headgate.ledger.reserve import show_amount
-from headgate.money import parse_dollars
+from headgate.money import parse_dollars, show_dollars
 from headgate.terms.budget import Measure
 
 # What the exact cap rests on; each is watched, and a break is an overrun that freezes the workspace (docs/budgets.md).
@@ -42,7 +43,6 @@ def show(config_file: Path, as_json: bool) -> None:
     book = read_book(settings)
     now = SYSTEM_CLOCK.wall_us()
     lines = budgets(book, now)
-    over = sum(line.overrun for line in lines)
     if as_json:
         show_json(
             {
@@ -56,16 +56,27 @@ def show(config_file: Path, as_json: bool) -> None:
         return
     show_table(
         ("rule", "scope", "cap", "spent", "held", "in doubt", "left", "overrun", "resets (UTC)"),
-        [_row(line) for line in lines],
-        "No budget has been drawn on yet; the rules are: " + ", ".join(rule.name for rule in settings.rules),
+        [_row(line) for line in lines] + _untouched(settings, lines, overrides(book, now)),
+        "There are no budgets.",
     )
     for override in overrides(book, now):
         click.echo(
             f"override  {override.scope} ({override.rule}) until {show_instant(override.expires_us)}: {override.reason} ({override.actor})"
         )
     for frozen in freezes(book):
-        click.echo(f"frozen    {frozen.what}: {frozen.reason}")
-    click.echo(f"\nOverrun, in every total: {over}. No budget above is exceeded as long as these hold:")
+        click.echo(f"frozen    {frozen.what}: {frozen.reason}; when it is understood: headgate ledger thaw {frozen.what} --reason …")
+    for doubt in doubts(book):
+        click.echo(
+            f"in doubt  {doubt.hold} since {show_instant(doubt.since_us)} ({doubt.ending}): {show_dollars(doubt.nano)} held, "
+            f"{doubt.model} in {doubt.workspace}; headgate ledger resolve {doubt.hold} …"
+        )
+    over = [line for line in lines if line.overrun]
+    told = (
+        "none"
+        if not over
+        else ", ".join(f"{show_amount(Measure(line.measure), line.overrun)} of {line.scope} ({line.rule})" for line in over)
+    )
+    click.echo(f"\nOverrun, in every total: {told}. No budget above is exceeded as long as these hold:")
     for line in ASSUMPTIONS:
         click.echo(f"  {line}")
 
@@ -102,6 +113,21 @@ def set_(config_file: Path, as_json: bool, rule: str, cap: str, scope: str | Non
         show_json(made)
     else:
         click.echo(f"{made.scope} ({made.rule}) is {show_amount(known.measure, made.cap)} until {show_instant(made.expires_us)} UTC")
+
+
+def _untouched(settings: Settings, lines: list[BudgetLine], standing: list[Override]) -> list[tuple[str, ...]]:
+    """The rules that no call has counted toward in this period."""
+    drawn = {line.rule for line in lines}
+    caps = {(override.rule, override.scope): override.cap for override in standing}
+    rows: list[tuple[str, ...]] = []
+    for rule in settings.rules:
+        if rule.name not in drawn:
+            scope = only_scope(rule)
+            cap = caps.get((rule.name, scope or ""), rule.cap)
+            rows.append(
+                (rule.name, scope or "each", show_amount(rule.measure, cap), "-", "-", "-", show_amount(rule.measure, cap), "-", "-")
+            )
+    return rows
 
 
 def _row(line: BudgetLine) -> tuple[str, ...]:

@@ -6,14 +6,15 @@ from pathlib import Path
 
 import click
 
-from headgate.assembly import SYSTEM_CLOCK
+from headgate.assembly import SYSTEM_CLOCK, prove_tls
 from headgate.cli.ending import Exit, fail
-from headgate.cli.reach import config_option, json_option, read_settings
+from headgate.cli.reach import config_option, json_option, read_settings, refuse
 from headgate.cli.tables import show_instant, show_json
+from headgate.config.problem import ConfigError
 from headgate.config.reference import default_file
 from headgate.config.settings import Settings
 from headgate.control.caps import Override
-from headgate.control.reports import overrides
+from headgate.control.reports import keys, overrides
 from headgate.ledger.reserve import show_amount
 from headgate.store.folder import LEDGER_FILE
 from headgate.store.sqlite import StoreError, open_reader
@@ -40,25 +41,42 @@ def init(config_file: Path) -> None:
 def check(config_file: Path, as_json: bool) -> None:
     """Read headgate.toml and say everything that is wrong or unwise; exit code 3 when it cannot be used."""
     settings = read_settings(config_file)
-    standing = _overrides(settings)
+    try:
+        prove_tls(settings)
+    except ConfigError as error:
+        refuse(config_file, error)
+    standing, ending = _of_the_book(settings)
+    cautions = [*map(str, settings.cautions), *ending]
     if as_json:
         rules = [{"rule": rule.name, "cap": rule.cap} for rule in settings.rules]
-        show_json({"config": settings.digest, "rules": rules, "cautions": [str(c) for c in settings.cautions], "overrides": standing})
+        show_json({"config": settings.digest, "rules": rules, "cautions": cautions, "overrides": standing})
         return
     for rule in settings.rules:
         click.echo(f"{rule.name:48} {show_amount(rule.measure, rule.cap)}")
     for override in standing:
         click.echo(f"override: {override.scope} ({override.rule}) until {show_instant(override.expires_us)} UTC: {override.reason}")
-    for caution in settings.cautions:
+    for caution in cautions:
         click.echo(f"caution: {caution}")
     click.echo(f"{config_file} is sound: {len(settings.workspaces)} workspaces, {len(settings.paths)} path(s), {len(settings.rules)} rules")
 
 
-def _overrides(settings: Settings) -> list[Override]:
-    """The overrides in force, when there is a ledger already."""
+def _of_the_book(settings: Settings) -> tuple[list[Override], list[str]]:
+    """The overrides in force and what is to be said of keys, when there is a ledger already."""
     if not (settings.gate.data / LEDGER_FILE).exists():
-        return []
+        return [], []
+    now = SYSTEM_CLOCK.wall_us()
     try:
-        return overrides(open_reader(settings.gate.data / LEDGER_FILE), SYSTEM_CLOCK.wall_us())
+        book = open_reader(settings.gate.data / LEDGER_FILE)
+        standing, found = overrides(book, now), keys(book)
     except StoreError as error:
         fail(Exit.STORE, str(error))
+    told: list[str] = []
+    for key in found:
+        state = key.state(now)
+        if state == "ends soon" and key.rotated_to is None:
+            told.append(
+                f"key {key.id} ({key.label}, {key.workspace}) ends {show_instant(key.expires_us)} UTC: headgate key rotate {key.id}"
+            )
+        if state in ("active", "ends soon") and key.workspace not in settings.workspaces:
+            told.append(f"key {key.id} ({key.label}) is of workspace {key.workspace}, which is not in this file: calls with it are refused")
+    return standing, told

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from typing import Any, cast
 
 import click
 
 from headgate import __version__
+from headgate.cli.ending import Exit, fail
 
 # name -> (where it is, one line of help)
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -47,3 +49,5 @@ class Lazy(click.Group):
 @click.version_option(__version__, message="headgate %(version)s")
 def cli() -> None:
     """Headgate: the gate between your teams and OpenAI models. Exact caps, a record, your own commitment."""
+    if sys.flags.optimize:
+        fail(Exit.USAGE, "do not run under python -O or PYTHONOPTIMIZE: the assertions guard the ledger")

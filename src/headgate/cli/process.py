@@ -10,9 +10,11 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import click
 import uvloop
 
 from headgate.assembly import House, harden
+from headgate.cli.address import cannot_listen
 from headgate.cli.ending import Exit
 from headgate.config.load import load
 from headgate.config.problem import ConfigError
@@ -33,28 +35,25 @@ def run_gate(config_file: Path, lifeline: int | None = None) -> int:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             return runner.run(_serve(lambda: load(config_file, os.environ), lifeline))
     except ConfigError as error:
-        print(f"headgate: {error}", file=sys.stderr)  # noqa: T201  the journal is not there yet
+        _tell(str(error))
         return Exit.CONFIG
 
 
 async def _serve(read: Callable[[], Settings], lifeline: int | None) -> int:
     house = House(read)
+    loop = asyncio.get_running_loop()
+    # Before anything is opened: a signal during the start is obeyed as soon as there is something to stop.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, house.stopping.set)
+    loop.add_signal_handler(signal.SIGHUP, lambda: None)  # the configuration was read just now
     try:
         service = await house.start()
     except StoreError as error:
-        print(f"headgate: {error}", file=sys.stderr)  # noqa: T201  the journal is not there yet
+        _tell(str(error))
         return Exit.STORE
     except OSError as error:
-        listen = house.settings.gate.listen
-        print(  # noqa: T201  the journal is not there yet
-            f"headgate: cannot listen on {listen.host}:{listen.port} ({error.strerror or error}); is another gate running? "
-            "Change `gate.listen` in headgate.toml",
-            file=sys.stderr,
-        )
+        _tell(cannot_listen("gate.listen", house.settings.gate.listen, error))
         return Exit.ADDRESS
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, house.stopping.set)
     loop.add_signal_handler(signal.SIGHUP, lambda: _keep(loop.create_task(_reload(house))))
     if lifeline is not None:
         loop.add_reader(lifeline, house.stopping.set)
@@ -69,10 +68,14 @@ async def _serve(read: Callable[[], Settings], lifeline: int | None) -> int:
     return Exit.DONE
 
 
+def _tell(text: str) -> None:
+    click.echo(f"headgate: {text}", err=True)
+
+
 async def _reload(house: House) -> None:
     try:
         await house.reload("SIGHUP")
-    except Wrong as error:
+    except (Wrong, StoreError) as error:
         house.gate.journal.say("reload_refused", why=str(error))
 
 

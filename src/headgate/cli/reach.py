@@ -5,8 +5,9 @@ from __future__ import annotations
 import getpass
 import os
 import socket
+from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 import msgspec
@@ -18,9 +19,10 @@ from headgate.config.problem import ConfigError
 from headgate.config.settings import Settings
 from headgate.control.carry import Situation, carry_out
 from headgate.control.command import Change, Drain, Reload, Status, Wrong, encoder
+from headgate.gateway.socket import fits
 from headgate.store.folder import LEDGER_FILE, SOCKET_FILE
 from headgate.store.lock import DataLock
-from headgate.store.sqlite import Database, StoreError, open_reader
+from headgate.store.sqlite import Database, StoreError, explaining, open_reader
 
 config_option = click.option(
     "--config", "config_file", type=click.Path(path_type=Path), default=Path("headgate.toml"), show_default=True, help="The configuration."
@@ -33,7 +35,12 @@ def read_settings(file: Path) -> Settings:
     try:
         return load(file, os.environ)
     except ConfigError as error:
-        fail(Exit.CONFIG, f"{len(error.problems)} problem(s) in {file}:\n" + "\n".join(f"  {problem}" for problem in error.problems))
+        refuse(file, error)
+
+
+def refuse(file: Path, error: ConfigError) -> NoReturn:
+    """End the command with everything that is wrong with the configuration."""
+    fail(Exit.CONFIG, f"{len(error.problems)} problem(s) in {file}:\n" + "\n".join(f"  {problem}" for problem in error.problems))
 
 
 def actor() -> str:
@@ -56,6 +63,8 @@ def ask_gate(settings: Settings, asked: Reload | Status | Drain) -> Any:  # Any:
 
 def _by_socket(settings: Settings, asked: msgspec.Struct) -> Any | None:
     file = settings.gate.data / SOCKET_FILE
+    if not fits(file):
+        return None  # no gate can serve from there either, and it says so
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             connection.settimeout(60)
@@ -63,10 +72,12 @@ def _by_socket(settings: Settings, asked: msgspec.Struct) -> Any | None:
             connection.sendall(encoder.encode(asked) + b"\n")
             with connection.makefile("rb") as lines:
                 line = lines.readline()
-    except (FileNotFoundError, ConnectionRefusedError):
+    except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError):
         return None
+    except PermissionError:
+        fail(Exit.STORE, f"{file}: not yours; the socket is for the user that the gate runs as, so run this command as that user")
     except OSError as error:
-        fail(Exit.FAILED, f"the gate does not answer on {file} ({error}); is it yours? The socket is for its user only")
+        fail(Exit.FAILED, f"the gate does not answer on {file} ({error}); look at its log")
     if not line:
         fail(Exit.FAILED, "the gate closed the connection without an answer; look at its log")
     answer = msgspec.json.decode(line)
@@ -80,12 +91,10 @@ def _offline(settings: Settings, asked: Change) -> Any:  # Any: see above
     try:
         lock.take()
         ledger = open_ledger(settings, SYSTEM_CLOCK)
-        try:
+        with explaining(settings.gate.data / LEDGER_FILE), closing(ledger.database):
             ledger.begin()
             answer = carry_out(ledger, asked, Situation(tuple(settings.workspaces), settings.rules))
             ledger.commit()
-        finally:
-            ledger.database.close()
     except Wrong as error:
         fail(Exit.FAILED, str(error))
     except StoreError as error:

@@ -32,6 +32,9 @@ def _addresses(reading: Reading, settings: Settings) -> None:
     gate, house = settings.gate.listen, settings.house.listen
     if gate == house and gate.port != 0:
         reading.problem(("house", "listen"), "another address than the gate's", describe(str(house)), known.HOUSE_LISTEN.line)
+    if not is_loopback(house.host):
+        # It tells keys, budgets and doubts to whoever asks: there is no log-in yet.
+        reading.problem(("house", "listen"), "an address of this machine alone (loopback)", describe(str(house)), known.HOUSE_LISTEN.line)
     if not is_loopback(gate.host) and settings.gate.tls_certificate is None:
         reading.caution(("gate", "listen"), f"keys and prompts cross the network in clear on {gate}; set tls_certificate and tls_key")
 

@@ -10,7 +10,7 @@ import msgspec
 
 from headgate.gateway.desk import Desk
 from headgate.gateway.journal import Journal
-from headgate.gateway.listener import Head
+from headgate.gateway.listener import Answer, Head
 from headgate.gateway.numbers import Numbers
 from headgate.gateway.objects import Objects
 from headgate.gateway.refusals import Refusals
@@ -24,6 +24,7 @@ from headgate.policy.network import Network
 from headgate.policy.workspace import Workspace
 from headgate.pricing.book import PriceBook
 from headgate.refusal import Refusal
+from headgate.store.ledger import Ledger
 from headgate.terms.budget import Leg
 from headgate.terms.caller import Caller
 from headgate.wire.client import Client
@@ -81,7 +82,9 @@ class Gate:
     drain_seconds: int = 60
     resends: Resends = field(default_factory=Resends)
     draining: bool = False
-    open_exchanges: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
+    not_ready: Callable[[], str] = str  # why no new call is admitted; nothing when they are
+    # The tasks that are under way, held here because a task that nobody holds may be collected while money is held for it.
+    open_exchanges: dict[asyncio.Task[None], tuple[Call, Answer]] = field(default_factory=dict[asyncio.Task[None], tuple[Call, Answer]])
 
     def freeze(self, what: tuple[str, ...]) -> None:
         """Close what a breach named, from the next request on."""
@@ -89,3 +92,14 @@ class Gate:
         for name in what:
             self.tally.add("frozen_total", "what", name.partition(":")[0])
             self.journal.say("frozen", what=name)
+
+    async def stop_path(self, name: str) -> None:
+        """Close a path on which a rehearsal answered, on the record, so that only an operator opens it again."""
+        what, reason = f"path:{name}", "a rehearsal answered on this path"
+        self.freeze((what,))
+
+        def write(ledger: Ledger) -> object:
+            ledger.database.run("add_freeze", (what, reason, ledger.now))
+            return ledger.record("freeze", {"what": what, "reason": reason})
+
+        await self.desk.change(write)

@@ -44,7 +44,7 @@ class Objects:
             return known
         return Refusal(
             Reason.OBJECT_NOT_FOUND,
-            f"{object_id[:80]!r} is not known in this workspace. An object is seen only by the workspace that created it through this gate.",
+            f"{object_id[:80]!r} is not known in this workspace. Only the workspace that created an object through this gate sees it.",
         )
 
     def _read(self, object_id: str) -> Owned | None:

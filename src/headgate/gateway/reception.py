@@ -63,8 +63,7 @@ class Reception:
     def serve(self, ticket: object, head: Head, body: bytes, answer: Answer) -> None:
         assert isinstance(ticket, Call)
         task = asyncio.get_running_loop().create_task(self._serve(ticket, body, answer))
-        # Held here, because a task that nobody holds may be collected while money is held for it.
-        self._gate.open_exchanges.add(task)
+        self._gate.open_exchanges[task] = (ticket, answer)
         task.add_done_callback(lambda task: self._served(task, ticket, answer))
 
     def refuse(self, reason: Reason, message: str) -> tuple[int, bytes, bytes]:
@@ -83,7 +82,7 @@ class Reception:
             await pass_free(self._gate, call, body, answer)
 
     def _served(self, task: asyncio.Task[None], call: Call, answer: Answer) -> None:
-        self._gate.open_exchanges.discard(task)
+        self._gate.open_exchanges.pop(task, None)
         if task.cancelled() or (error := task.exception()) is None:
             return
         # A bug of ours. Its hold is in doubt on the record; the client is told as much as can be told.
@@ -122,9 +121,12 @@ class Reception:
         return None
 
     def _health(self, action: Action) -> Whole:
-        if action is Action.READY and self._gate.draining:
-            return Whole(503, _OK, b'{"status":"draining"}')
-        return Whole(200, _OK, b'{"status":"ready"}' if action is Action.READY else b'{"status":"alive"}')
+        if action is not Action.READY:
+            return Whole(200, _OK, b'{"status":"alive"}')
+        why = "draining" if self._gate.draining else self._gate.not_ready()
+        if why:
+            return Whole(503, _OK, b'{"status":"%b"}' % why.encode("ascii"))
+        return Whole(200, _OK, b'{"status":"ready"}')
 
     def _whole(self, refusal: Refusal, client: Client) -> Whole:
         self._gate.tally.add("refusals_total", "workspace", "", "reason", refusal.reason.value)

@@ -144,7 +144,7 @@ async def _pass(passage: Passage, receiving: Receiving) -> Outcome:
     if b"x-headgate-rehearsal" in receiving.headers and not path.rehearsal:
         receiving.abort()
         passage.fail(Reason.REHEARSAL_ANSWER, f"A rehearsal answered on path {path.name}; the path is stopped until an operator looks")
-        passage.gate.freeze((f"path:{path.name}",))
+        await passage.gate.stop_path(path.name)
         return Outcome(Ending.REHEARSED)
     if receiving.status != 200:
         return await _error(passage, receiving)

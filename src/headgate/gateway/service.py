@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 
-from headgate.gateway.gate import Gate
+from headgate.gateway.gate import Gate, Way
 from headgate.gateway.listener import Listeners
 
 GRACE_SECONDS = 5  # after the drain, for endings to reach the ledger
@@ -23,6 +23,7 @@ class Health(msgspec.Struct, frozen=True):
     open_exchanges: int
     connections: int
     draining: bool
+    not_ready: str  # why no new call is admitted; empty when they are
     counts: list[tuple[list[str], int]]
 
 
@@ -30,6 +31,7 @@ class Service:
     """A gate that serves. `stop` may be called once; it returns when every hold has its ending or is in doubt on the disk."""
 
     def __init__(self, gate: Gate, listeners: Listeners, jobs: list[asyncio.Task[None]], close: Callable[[], Awaitable[None]]) -> None:
+        self.replaced: list[Way] = []  # by a reload; calls that began before still use them
         self.gate = gate
         self.listeners = listeners
         self._jobs = jobs
@@ -42,11 +44,11 @@ class Service:
         self.listeners.drain()
         gate.journal.say("draining", open=len(gate.open_exchanges))
         if gate.open_exchanges:
-            await asyncio.wait(set(gate.open_exchanges), timeout=seconds)
-        for way in gate.world.ways.values():
+            await asyncio.wait(gate.open_exchanges, timeout=seconds)
+        for way in (*gate.world.ways.values(), *self.replaced):
             way.upstream.close()  # whoever still reads is cut, and settles
         if gate.open_exchanges:
-            await asyncio.wait(set(gate.open_exchanges), timeout=GRACE_SECONDS)
+            await asyncio.wait(gate.open_exchanges, timeout=GRACE_SECONDS)
         for job in self._jobs:
             job.cancel()
         await asyncio.gather(*self._jobs, return_exceptions=True)
@@ -55,4 +57,4 @@ class Service:
         self.listeners.close()
         await self._close()
         gate.journal.say("stopped")
-        gate.journal.flush()
+        gate.journal.close()

@@ -16,6 +16,11 @@ MOST_LINE_BYTES = 32 * 1024 * 1024  # a price sheet comes in one line
 MOST_PATH_BYTES = 103
 
 
+def fits(file: Path) -> bool:
+    """Whether the kernel takes this name for a socket."""
+    return len(os.fsencode(file)) <= MOST_PATH_BYTES
+
+
 class CommandSocket:
     """Serves one connection at a time each in its own task; `obey` takes a line and gives the answer's bytes."""
 

@@ -62,7 +62,7 @@ class Writer(threading.Thread):
         self._line: Line[Answered] = Line()
         self._kept: list[tuple[Settlement, Answered]] = []  # settlements that a full disk did not take
         self._answers: list[tuple[Answered, object]] = []
-        self._settled = False
+        self._moved = False  # since those who wait were asked last: something settled, or an operator changed a cap
 
     def submit(self, work: Work, answered: Answered) -> None:
         self._queue.put((work, answered))
@@ -88,6 +88,8 @@ class Writer(threading.Thread):
         self._write([(work, answered) for work, answered in works if work is not None and not isinstance(work, Change)])
         for change, answered in changes:
             self._change(change, answered)
+        if changes:
+            self._write([])  # a cap that was raised is room for those who wait
         if last:
             stopping = Refusal(Reason.DRAINING, "The gate is stopping; send the request again in a moment", retry_after=1)
             self._tell([(answered, stopping) for _, _, answered in self._line.in_turn()])
@@ -120,11 +122,11 @@ class Writer(threading.Thread):
         self._answers = []
         try:
             self._ledger.begin()
-            self._settled = False
             low = self._disk_low()
             for work, answered in works:
                 self._fold(work, answered, low)
             self._ask_again(low)
+            self._moved = False
             self._ledger.commit()
         except apsw.FullError:
             self._ledger.abandon()
@@ -134,7 +136,7 @@ class Writer(threading.Thread):
 
     def _fold(self, work: Work, answered: Answered, low: bool) -> None:
         if isinstance(work, Settlement):
-            self._settled = True
+            self._moved = True
             self._answers.append((answered, self._ledger.settle(work)))
         elif isinstance(work, Order):
             if low:
@@ -174,7 +176,7 @@ class Writer(threading.Thread):
                 self._answers.append((answered, _DISK_LOW))
                 continue
             over = self._ledger.now >= until
-            if over or (self._settled and unlucky < MOST_TURNS):
+            if over or (self._moved and unlucky < MOST_TURNS):
                 unlucky += not self._admit(order, until, answered, waits=True)
 
     def _change(self, change: Change, answered: Answered) -> None:
@@ -183,6 +185,7 @@ class Writer(threading.Thread):
             self._ledger.begin()
             answer = change.run(self._ledger)
             self._ledger.commit()
+            self._moved = True
         except (apsw.IOError, apsw.CorruptError):
             raise
         except Exception as error:  # noqa: BLE001  an operator's mistake is told to the operator, and undone

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from pathlib import Path
 
 import msgspec
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from headgate.control.command import Status
 from headgate.control.reports import BudgetLine, budgets, doubts, freezes, keys, overrides
@@ -29,6 +33,8 @@ SAFE = {
 def build_app(gate: GateClient, ledger_file: Path) -> Starlette:
     pages = Pages(gate, ledger_file)
     return Starlette(
+        exception_handlers={404: _told, 405: _told},
+        middleware=[Middleware(LocalHost)],
         routes=[
             Route("/", pages.index),
             Route("/healthz", pages.healthz),
@@ -38,8 +44,38 @@ def build_app(gate: GateClient, ledger_file: Path) -> Starlette:
             Route("/admin/v1/budgets", pages.budgets),
             Route("/admin/v1/keys", pages.keys),
             Route("/admin/v1/doubts", pages.doubts),
-        ]
+        ],
     )
+
+
+class LocalHost:
+    """Answers nobody who came by another name. The house has no log-in, and a page that a browser on this machine has open could give
+    its own name our address, and read with its visitor's eyes."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and not _local(Request(scope).headers.get("host", "")):
+            await _json({"error": "ask for this page by an address of this machine, such as 127.0.0.1"}, 421)(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+
+def _local(host: str) -> bool:
+    name = host.rpartition(":")[0] if not host.endswith("]") and ":" in host else host
+    try:
+        return name.lower() == "localhost" or ip_address(name.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+async def _told(request: Request, error: Exception) -> Response:
+    """No such page, or not a way to ask for it: the house only tells, it changes nothing."""
+    assert isinstance(error, HTTPException)
+    told = _json({"error": error.detail}, error.status_code)
+    told.headers.update(error.headers or {})
+    return told
 
 
 class Pages:
@@ -67,7 +103,8 @@ class Pages:
             status = await self._gate.ask(Status(actor="house"))
         except GateAway as away:
             return _json({"status": "not ready", "why": str(away)}, 503)
-        return _json({"status": "draining"}, 503) if status["draining"] else _json({"status": "ready"})
+        why = status["not_ready"]
+        return _json({"status": "not ready", "why": why}, 503) if why else _json({"status": "ready"})
 
     async def metrics(self, request: Request) -> Response:
         gauges = {"up": 0}
