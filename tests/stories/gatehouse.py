@@ -7,6 +7,7 @@ Rule 2  The book is read as an operator could read it, beside the gate, and neve
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import socket
@@ -14,7 +15,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -28,7 +29,7 @@ from headgate.assembly import SYSTEM_CLOCK, House
 from headgate.config.load import load
 from headgate.control.command import AnyCommand, IssueKey, encoder
 from headgate.store.folder import SOCKET_FILE
-from headgate.store.ledger import Clock
+from headgate.store.ledger import Clock, Ledger
 
 T = TypeVar("T")
 
@@ -123,6 +124,15 @@ class Gatehouse:
         issued = self.command(IssueKey(actor="story", workspace=workspace, label="story", **scope))
         return Caller(self.port, issued["key"], agent, issued["id"])
 
+    @contextlib.contextmanager
+    def full_disk(self) -> Iterator[None]:
+        """The database may not grow by a page until the block ends: SQLite says what it says when a disk is full."""
+        self.run(self.house.gate.desk.change(lambda ledger: _most_pages(ledger, 1)))
+        try:
+            yield
+        finally:
+            self.run(self.house.gate.desk.change(lambda ledger: _most_pages(ledger, 1 << 30)))
+
     def workspace_of(self, caller: Caller) -> str:
         return next(str(row[4]) for row in self.book.run("keys") if row[0] == caller.key_id)
 
@@ -141,6 +151,11 @@ class Gatehouse:
         entry = self.book.entry(request)
         assert entry is not None
         return entry
+
+
+def _most_pages(ledger: Ledger, pages: int) -> None:
+    # Fewer than there are means: not one more.
+    ledger.database._connection.pragma("max_page_count", pages)
 
 
 class GateProcess:
