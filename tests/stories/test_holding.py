@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
 from tests.stories.conftest import Open
 from tests.stories.faultstage import writer_held
 from tests.stories.gatehouse import eventually, workspace
@@ -189,3 +190,14 @@ def test_near_the_cap_the_provider_counts_the_input_and_gives_the_room_back(gate
     rehearsal.set(count_status=500)
     assert caller.respond(long, max_output_tokens=16).error["policy_code"] == "budget_exhausted"
     house.at_rest()
+
+
+def test_whoever_has_no_room_left_asks_nothing_of_the_provider(gate: Open, rehearsal: Rehearsal) -> None:
+    house = gate(workspace(month="0.05"))
+    caller = house.caller()
+    for _ in range(3):
+        assert caller.respond("word " * 8_000, max_output_tokens=FIRM).error["policy_code"] == "budget_exhausted"
+    house.at_rest()
+    assert house.book.holds() == 0
+    with pytest.raises(AssertionError, match="GET last"):
+        rehearsal.last()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from headgate.gateway.gate import Call, Gate
-from headgate.gateway.prepare import Prepared
+from headgate.gateway.prepare import Prepared, counted
 from headgate.gateway.upstream import Cut, NotSent, Stalled
 from headgate.ledger.reserve import amount
 from headgate.names import show_id
@@ -22,16 +22,21 @@ NOTHING = Bound(0, 0, 0, 0, 0)
 
 
 def near_the_cap(gate: Gate, prepared: Prepared) -> bool:
-    """Whether the whole amount would not fit some budget as it stood at the last commit. A guess: the ledger decides."""
+    """Whether the whole amount would not fit some budget as it stood at the last commit, and a count may help. The ledger decides anew."""
     if prepared.asked.api is not Api.RESPONSES:
         return False
     limit = prepared.order.bound
+    near = False
     for leg in prepared.order.legs:
         # What has not been drawn on in this period is not known yet, and has all of its cap.
-        room = gate.rooms.get((leg.rule.name, leg.scope), leg.rule.cap)
+        room, at_rest = gate.rooms.get((leg.rule.name, leg.scope), (leg.rule.cap, leg.rule.cap))
         if amount(limit, leg.rule.measure, limit.wanted_output) > room:
-            return True
-    return False
+            # Where not even an empty input would fit, the provider is not asked: a budget that is gone must not make a flood of counts.
+            least = counted(prepared, 0).order.bound
+            if amount(least, leg.rule.measure, least.minimum_output) > at_rest:
+                return False
+            near = True
+    return near
 
 
 async def count_input(gate: Gate, call: Call, prepared: Prepared) -> int | None:

@@ -77,7 +77,7 @@ class Gate:
     tally: Tally
     journal: Journal
     wall_us: Callable[[], int]
-    rooms: Mapping[tuple[str, str], int]  # the room of each open budget when the last batch was written
+    rooms: Mapping[tuple[str, str], tuple[int, int]]  # of each open budget at the last commit: its room, and the room at rest
     body_limit: int = 32 * 1024 * 1024  # bytes
     drain_seconds: int = 60
     resends: Resends = field(default_factory=Resends)

@@ -67,8 +67,9 @@ class Ledger:
         self._clock = clock
         self._zone = zone
         self._skew_us = clock.wall_us() - clock.monotonic_us()
-        # What another thread may read to guess whether the cap is near: the room of each open budget at the last commit.
-        self.rooms: dict[tuple[str, str], int] = {}
+        # What another thread may read to guess whether the cap is near: of each open budget, the room at the last commit, and what it
+        # would be if every open call cost nothing.
+        self.rooms: dict[tuple[str, str], tuple[int, int]] = {}
         self._epoch = rows.whole((database.first("last_epoch", {"node": node}) or (0,))[0]) + 1
         last = database.first("last_leaf")
         self._sequence = rows.whole(last[0]) if last else 0
@@ -112,7 +113,7 @@ class Ledger:
         self.database.commit()
         for balance in self._balances.values():
             if balance.ends_us > self.now:
-                self.rooms[balance.rule, balance.scope] = balance.room
+                self.rooms[balance.rule, balance.scope] = (balance.room, balance.room_at_rest)
         for attempt in self._settled:
             self._held.pop(attempt, None)
         if len(self._periods) > MOST_REMEMBERED or len(self.rooms) > MOST_REMEMBERED:
