@@ -43,6 +43,7 @@ wait_ms = 0
 WORKSPACES = (
     ("broke", '"*"', "0.001"),  # no useful amount of anything
     ("short", '"*"', "0.4"),  # room for the least output of a turn, not for all that a model can write
+    ("ending", '"*"', "0.32"),  # room for a turn or two of a coding agent
     ("busy", '"*"', "1"),  # one call can hold it all
     ("narrow", '"gpt-5.4-mini", "gpt-5.5-2026-04-23"', "5"),  # two models
 )
