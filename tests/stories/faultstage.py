@@ -71,8 +71,8 @@ def without_room(scenes: list[Scene]) -> Heards:
 
 
 @contextlib.contextmanager
-def writer_held(house: Gatehouse) -> Iterator[None]:
-    """The ledger's writer is busy with something else until the block ends: nothing is durable in between."""
+def writer_held(house: Gatehouse) -> Iterator[Callable[[], None]]:
+    """The ledger's writer is busy with something else until the block ends: nothing is durable in between. Yields what ends it early."""
     busy, go = threading.Event(), threading.Event()
 
     def wait(_ledger: Ledger) -> None:
@@ -82,7 +82,7 @@ def writer_held(house: Gatehouse) -> Iterator[None]:
     house.spawn(house.house.gate.desk.change(wait))
     assert busy.wait(30)
     try:
-        yield
+        yield go.set
     finally:
         go.set()
 

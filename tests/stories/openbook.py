@@ -70,6 +70,12 @@ class Book:
                 ending = (state[0], told, "", 0, 0)
             return Entry(ending[0], ending[1], ending[2], ending[3], hold.nano, hold.output, hold.wanted, legs, entries)
 
+    def told(self, request: str) -> Entry:
+        """The entry of a request for which something was held."""
+        entry = self.entry(request)
+        assert entry is not None, f"nothing was held for {request}"
+        return entry
+
     def newest(self, key_id: str) -> str | None:
         """The id of the last request that something was held for with this key."""
         with self._open() as database:

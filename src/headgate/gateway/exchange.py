@@ -39,6 +39,7 @@ async def exchange(gate: Gate, call: Call, body: bytes, answer: Answer) -> None:
     try:
         if answer.gone:
             outcome = Outcome(Ending.NEVER_SENT)
+            answer.abort()  # who only closed its own side still listens
         else:
             shortened = sentence_of_shortening(prepared, grant)
             outcome = await attempt(Passage(gate, call, prepared, grant, answer, shortened), written(call, prepared, grant))

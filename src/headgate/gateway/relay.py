@@ -15,7 +15,7 @@ from headgate.gateway.gate import Call, Gate
 from headgate.gateway.listener import Answer
 from headgate.gateway.objects import Owned
 from headgate.gateway.prepare import Prepared
-from headgate.gateway.upstream import Cut, NotSent, Receiving, Stalled
+from headgate.gateway.upstream import Cut, NotSent, Receiving, Stalled, Withdrawn
 from headgate.names import show_id
 from headgate.paths.direct import Sending
 from headgate.policy.workspace import OnDisconnect
@@ -128,11 +128,13 @@ async def attempt(passage: Passage, sending: Sending) -> Outcome:
     except Stalled as fault:
         passage.fail(Reason.UPSTREAM_TIMEOUT, f"The provider did not go on in time ({fault}). What it billed is being found out")
         return Outcome(Ending.STALLED)
-    except asyncio.CancelledError:
+    except asyncio.CancelledError as cancelled:
         if receiving is not None:
             receiving.abort()
         if not patience.over:
             raise
+        if isinstance(cancelled, Withdrawn):
+            return Outcome(Ending.NEVER_SENT)
         # The caller has left, and the drain took too long. With its id the provider can still be asked what it billed.
         return Outcome(Ending.STALLED, response_id=passage.response_id)
     finally:

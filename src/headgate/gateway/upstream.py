@@ -18,7 +18,11 @@ import msgspec
 
 from headgate.gateway.receiving import Cut, NotSent, Receiving, Stalled, Wire
 
-__all__ = ["Cut", "NotSent", "Origin", "Receiving", "Stalled", "Upstream"]
+__all__ = ["Cut", "NotSent", "Origin", "Receiving", "Stalled", "Upstream", "Withdrawn"]
+
+
+class Withdrawn(asyncio.CancelledError):
+    """Cancelled while it waited for a connection: as with `NotSent`, not one byte of the request left."""
 
 
 class Origin(msgspec.Struct, frozen=True):
@@ -58,6 +62,14 @@ class Upstream:
 
     async def send(self, head: bytes, body: bytes, protected: bool = False) -> Receiving:
         """Send one request, head and body as they stand, and wait for the head of its answer."""
+        try:
+            wire = await self._reach(protected)
+        except asyncio.CancelledError as error:
+            raise Withdrawn from error
+        return await wire.exchange(head, body, protected)
+
+    async def _reach(self, protected: bool) -> Wire:
+        """A connection in order, with the room for it taken."""
         if self._closed:
             raise NotSent("the gate is stopping")
         if self._has_room(protected) and not (self._waiting_protected if protected else self._waiting):
@@ -74,7 +86,7 @@ class Upstream:
             except BaseException:
                 self._give(protected)
                 raise
-        return await wire.exchange(head, body, protected)
+        return wire
 
     def close(self) -> None:
         """End every connection; calls that are under way are cut."""
