@@ -30,7 +30,7 @@ SENTENCE = "Workspace ci has $0.00 left until Monday. Ask ada@example.test."
 
 
 def answer(reason: Reason, client: Client, **more: object) -> tuple[int, dict[bytes, bytes], dict[str, object]]:
-    status, lines, body = refusal_answer(Refusal(reason, SENTENCE, **more), client, "req_1")  # type: ignore[arg-type]
+    status, lines, body = refusal_answer(Refusal(reason, SENTENCE, **more), client, "req_1")
     assert lines.endswith(b"\r\n")
     headers = dict(line.split(b": ", 1) for line in lines[:-2].split(b"\r\n"))
     return status, headers, json.loads(body)["error"]
@@ -184,7 +184,7 @@ def test_the_sdk_sends_a_refused_call_once_and_shows_everything(reason):
 @pytest.mark.parametrize("client", [Client.CODEX, Client.CODEX_OLD])
 def test_codex_in_a_stream_is_told_once_what_is_final_and_again_what_is_not(client):
     def failed(reason: Reason, **more: object) -> dict[str, str]:
-        event = refusal_event(Refusal(reason, SENTENCE, **more), Api.RESPONSES, client, "req_1")  # type: ignore[arg-type]
+        event = refusal_event(Refusal(reason, SENTENCE, **more), Api.RESPONSES, client, "req_1")
         assert event.startswith(b"event: response.failed\n")
         return json.loads(event.split(b"data: ")[1])["response"]["error"]
 

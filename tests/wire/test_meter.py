@@ -45,7 +45,7 @@ def run(meter: StreamMeter, pieces: list[bytes]) -> bytes:
 
 
 def whole(api: Api, stream: bytes, **settings_of: object) -> tuple[StreamMeter, bytes]:
-    meter = StreamMeter(api, **settings_of)  # type: ignore[arg-type]
+    meter = StreamMeter(api, **settings_of)
     return meter, run(meter, [stream])
 
 
