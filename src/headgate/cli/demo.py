@@ -38,6 +38,7 @@ END_SECONDS = 3
 
 # Everything off that is for other scales than a few minutes; all else is as `headgate init` leaves it.
 _WORKSPACE = {"day_brake": '"off"', "week_brake": '"off"', "wait_ms": "1500"}
+_OF_CI = {"output_tokens": "8_000"}  # what is held for a call without a limit: three at once fit the cap, and the last ones are shortened
 
 
 @click.command()
@@ -117,7 +118,7 @@ class _Demo:
     def _configure(self, port: int, house_port: int, rehearsal_port: int) -> None:
         text = configuration.head(port, house_port, drain_seconds=END_SECONDS) + configuration.path("openai", rehearsal_port)
         for name, cap in CAPS.items():
-            text += configuration.workspace(name, name, {"caps.month": f'"{cap}"', **_WORKSPACE})
+            text += configuration.workspace(name, name, {"caps.month": f'"{cap}"', **_WORKSPACE, **(_OF_CI if name == "ci" else {})})
         self._stage.write(text.replace('"Trial"', '"Lamps & Daughters"'))
 
     def _issue(self, gate: Process) -> Mapping[tuple[str, str], str]:
@@ -138,7 +139,7 @@ class _Demo:
         body = msgspec.json.encode({"model": MODEL, "input": "Say hello."}).decode()
         self._screen.begin(
             [
-                "Headgate demo: a gate, a rehearsal of OpenAI and a sample company, on this machine alone. Nothing costs money.",
+                "Headgate demo: a gate, a rehearsal and a sample company. Nothing costs money.",
                 f"  base URL  {base_url}    console  {console}",
                 f"  key       {key}",
                 f"curl {base_url}/responses -H 'Authorization: Bearer {key}' -H 'Content-Type: application/json' -d '{body}'",

@@ -22,6 +22,7 @@ MOST_EVENTS = 200
 HINT_SECONDS = 8
 PLAIN_SECONDS = 5  # between two tellings of the money where nothing can be drawn
 LEAST_HEIGHT = 14
+WIDE = 100  # columns; narrower, the figures are told shorter
 
 STYLES = {"production": "green", "development": "cyan", "ci": "magenta"}
 KINDS = {"refused": "red", "shortened": "yellow", "broken": "red", "gate": "bold yellow", "you": "bold white"}
@@ -96,6 +97,7 @@ class Screen:
             f" Headgate demo  {seconds // 60:02d}:{seconds % 60:02d}   {answered:,} answered   {refused:,} refused ", style="reverse bold"
         )
         top.pad_right(max(0, width - len(top)))
+        top.truncate(width)
         left = self._height - 2 - len(purses) - 2  # for the two lists, with a rule above each
         streams = max(2, min(len(company.lines) + 1, 9, left // 2))
         hint = self._hints[seconds // HINT_SECONDS % len(self._hints)]
@@ -125,8 +127,11 @@ def _bar(purse: Purse, width: int) -> Text:
     """Spent █, held ▒, left ·; the figures beside it, as far as there is room."""
     style = STYLES.get(purse.workspace, "white")
     left = purse.cap - purse.posted - purse.held
-    figures = f" {_short(purse.posted)} spent  {_short(purse.held)} held  {_short(left)} left of {_short(purse.cap)}"
-    room = max(8, width - 13 - max(len(figures), 52))
+    if width < WIDE:
+        figures = f" {_short(purse.posted)} + {_short(purse.held)} held of {_short(purse.cap)}"
+    else:
+        figures = f" {_short(purse.posted)} spent  {_short(purse.held)} held  {_short(left)} left of {_short(purse.cap)}"
+    room = max(8, width - 13 - (36 if width < WIDE else 52))  # for the longest figures, so that the bars are of one length
     spent = min(room, -(-purse.posted * room // purse.cap))
     held = min(room - spent, -(-purse.held * room // purse.cap))
     name = (f"{purse.workspace:<12} ", f"bold {style}")

@@ -155,7 +155,9 @@ class _Round:
         return await self._rest(gate, judge)
 
     def _configuration(self, port: int, rehearsal_port: int) -> str:
-        limits = {"most_connections": str(self._plan.clients + 100), "head_seconds": "20", "idle_seconds": "5"}
+        # Many callers on one machine wait for each other; few do not, and need not wait long for an answer that stalls.
+        head_seconds = 4 + self._plan.clients // 100
+        limits = {"most_connections": str(self._plan.clients + 100), "head_seconds": str(head_seconds), "idle_seconds": "3"}
         return (
             configuration.head(port, drain_seconds=20)
             + configuration.path("openai", rehearsal_port, limits)

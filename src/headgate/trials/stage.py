@@ -223,12 +223,14 @@ class Process:
         return self._child is not None and self._child.poll() is not None
 
     def up(self) -> bool:
-        """Whether it accepts callers."""
+        """Whether it accepts callers and commands."""
         assert self._child is not None
         if self._child.poll() is not None:
             raise CannotStart(f"the gate ended with {self._child.returncode}: {_tail(self._log)}")
         try:
             socket.create_connection((LOCAL, self.port), 1).close()
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+                connection.connect(str(self._stage.folder / "data" / SOCKET_FILE))
         except OSError:
             return False
         return True
