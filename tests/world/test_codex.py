@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 from tests.world.codex import TASK, Codex, Terminal, ended
-from tests.world.worldhouse import Key, World, until
+from tests.world.worldhouse import PATIENCE_S, Key, World, until
 
 pytestmark = pytest.mark.world
 
@@ -137,6 +138,23 @@ def test_a_shortened_answer_says_so_where_it_shows(world: World, codex: Make) ->
     assert [hold.route for hold in world.holds(key)] == ["responses", "input_tokens"], (
         "the provider counted first, as this came near the cap"
     )
+
+
+def test_a_budget_that_is_busy_is_waited_for(world: World, codex: Make) -> None:
+    key = world.key("busy")
+    world.rehearsal.set(delta_events=80, event_ms=50)
+    ask = {"model": "gpt-5.5", "input": "Say hello.", "max_output_tokens": 30_000, "stream": True}
+    authorized = {"authorization": f"Bearer {key.key}"}
+    with httpx2.stream("POST", f"{world.base_url}/responses", json=ask, headers=authorized, timeout=PATIENCE_S) as other:
+        pieces = other.iter_bytes()
+        next(pieces)
+        world.rehearsal.set(delta_events=0, event_ms=0)
+        developer = codex(key)
+        process = developer.start()
+        assert b"response.completed" in b"".join(pieces)
+    ran = ended(process)
+    assert ran.code == 0 and developer.mended, ran.shown
+    assert set(world.refusals(key)) == {"budget_busy"} and len(world.agrees(key)) == 5
 
 
 # -- when something breaks -------------------------------------------------------------------------------------------

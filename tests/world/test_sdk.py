@@ -160,7 +160,7 @@ def test_a_budget_that_is_gone_is_one_request_and_one_sentence(world: World, api
 
 def test_a_budget_that_is_busy_is_waited_for_by_the_sdk_itself(world: World) -> None:
     key = world.key("busy")
-    world.rehearsal.set(delta_events=40, event_ms=30)
+    world.rehearsal.set(delta_events=60, event_ms=40)
     heard: list[tuple[int, str | None, str | None]] = []
 
     def hear(answer: httpx2.Response) -> None:
@@ -279,9 +279,9 @@ def test_a_stream_that_the_caller_closes_is_charged_what_it_used(world: World, a
 
 def test_an_answer_that_the_caller_does_not_wait_for_is_charged_what_it_used(world: World) -> None:
     key = world.key()
-    world.rehearsal.set(first_token_ms=600)
+    world.rehearsal.set(first_token_ms=1500)
     with pytest.raises(openai.APITimeoutError):
-        through(world, key.key, timeout=0.3).responses.create(**ASK)
+        through(world, key.key, timeout=0.8).responses.create(**ASK)
     until(lambda: world.query("SELECT 1 FROM hold WHERE key = ?", key.id), "the call is held")
     assert [hold.state for hold in world.agrees(key)] == ["POSTED"]
 
