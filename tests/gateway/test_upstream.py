@@ -9,7 +9,7 @@ import pytest
 from tests.gateway.dialogue import certificate, run, until
 from tests.gateway.provider import OK, STREAM, Provider, Script, answers, chunk, meet, post, serve
 
-from headgate.gateway.upstream import Cut, NotSent, Origin, Upstream
+from headgate.gateway.upstream import Cut, NotSent, Origin, Upstream, Withdrawn
 
 
 def test_an_answer_has_a_status_headers_and_a_body() -> None:
@@ -345,3 +345,24 @@ def test_closing_ends_calls_that_wait_and_calls_that_connect() -> None:
         assert upstream.in_use == 0
 
     meet(story, answers(OK), connections=2, reserved=1)
+
+
+@pytest.mark.parametrize("until_it", ["waits for room", "connects", "waits for an answer"])
+def test_a_cancelled_call_knows_whether_a_byte_of_it_had_left(until_it: str) -> None:
+    async def story(upstream: Upstream, provider: Provider) -> None:
+        held = [asyncio.ensure_future(post(upstream))] if until_it == "waits for room" else []
+        calling = asyncio.ensure_future(post(upstream))
+        await asyncio.sleep(0)
+        if until_it == "waits for an answer":
+            await until(lambda: provider.open == 1)
+            await asyncio.sleep(0.01)
+        calling.cancel()
+        with pytest.raises(asyncio.CancelledError) as cancelled:
+            await calling
+        assert isinstance(cancelled.value, Withdrawn) == (until_it != "waits for an answer")
+        for other in held:
+            other.cancel()
+        await asyncio.gather(*held, return_exceptions=True)
+        assert upstream.in_use == 0
+
+    meet(story, answers(b""), connections=2, reserved=1)
