@@ -53,9 +53,13 @@ async def count_input(gate: Gate, call: Call, prepared: Prepared) -> int | None:
             way.sender, "POST", COUNT_TARGET, request_headers(call.head.headers), count_body(prepared.asked), show_id(order.attempt)
         )
         receiving = await way.upstream.send(out.head, out.body, prepared.workspace.protected)
-        body = await receiving.read(MOST_COUNT_BYTES)
-        outcome = Outcome(Ending.COMPLETED, status=receiving.status)
-        tokens = read_count(body) if receiving.status == 200 else None
+        if way.answered_by_a_rehearsal(receiving.headers):
+            receiving.abort()
+            outcome = Outcome(Ending.REHEARSED)
+        else:
+            body = await receiving.read(MOST_COUNT_BYTES)
+            outcome = Outcome(Ending.COMPLETED, status=receiving.status)
+            tokens = read_count(body) if receiving.status == 200 else None
     except NotSent:
         outcome = Outcome(Ending.NEVER_SENT)
     except (Cut, Stalled):

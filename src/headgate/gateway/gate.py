@@ -37,6 +37,10 @@ class Way(msgspec.Struct, frozen=True):
     sender: DirectPath
     upstream: Upstream
 
+    def answered_by_a_rehearsal(self, headers: Mapping[bytes, bytes]) -> bool:
+        """Whether a rehearsal answered where a provider should: whatever it says must reach neither the ledger nor a caller."""
+        return b"x-headgate-rehearsal" in headers and not self.sender.path.rehearsal
+
 
 class World(msgspec.Struct, frozen=True):
     """Everything a decision reads. A request keeps the world it began in, whatever is reloaded meanwhile."""

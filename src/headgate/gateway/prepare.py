@@ -61,12 +61,9 @@ def prepare(gate: Gate, call: Call, body: bytes) -> Prepared | Refusal:
     stale = _stale(gate, call, tariff, workspace)
     if stale is not None:
         return stale
-    context: int | None = None
-    if asked.previous_response_id is not None:
-        owned = gate.objects.owned(asked.previous_response_id, workspace.name)
-        if isinstance(owned, Refusal):
-            return owned
-        context = owned.context or None
+    context = context_of(gate, asked, workspace.name)
+    if isinstance(context, Refusal):
+        return context
     limit = bound(asked, tariff, permit.tiers, _output_policy(workspace), context, None, permit.drop_tools, permit.max_tool_calls)
     if isinstance(limit, Refusal):
         return limit
@@ -87,6 +84,29 @@ def prepare(gate: Gate, call: Call, body: bytes) -> Prepared | Refusal:
         facts=write_facts(attribution) if attribution.proven or attribution.claimed else "",
     )
     return Prepared(asked, workspace, permit, tariff, order, way, context)
+
+
+class _Named(msgspec.Struct):
+    id: str
+
+
+_CONVERSATION = msgspec.json.Decoder(str | _Named)
+
+
+def context_of(gate: Gate, asked: ModelRequest, workspace: str) -> int | Refusal | None:
+    """The tokens of what the request goes on from, None when they are not known. What is not the workspace's own is absent."""
+    if asked.conversation:
+        try:
+            named = _CONVERSATION.decode(asked.fields["conversation"])
+        except msgspec.DecodeError:
+            return Refusal(Reason.INVALID_FIELD, "conversation: it is not the id of one.", param="conversation")
+        owned = gate.objects.owned(named if isinstance(named, str) else named.id, workspace)
+        if isinstance(owned, Refusal):
+            return owned
+    if asked.previous_response_id is None:
+        return None
+    owned = gate.objects.owned(asked.previous_response_id, workspace)
+    return owned if isinstance(owned, Refusal) else owned.context or None
 
 
 def counted(prepared: Prepared, tokens: int) -> Prepared:

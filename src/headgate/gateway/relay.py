@@ -143,7 +143,7 @@ async def attempt(passage: Passage, sending: Sending) -> Outcome:
 
 async def _pass(passage: Passage, receiving: Receiving) -> Outcome:
     path = passage.prepared.way.sender.path
-    if b"x-headgate-rehearsal" in receiving.headers and not path.rehearsal:
+    if passage.prepared.way.answered_by_a_rehearsal(receiving.headers):
         receiving.abort()
         passage.fail(Reason.REHEARSAL_ANSWER, f"A rehearsal answered on path {path.name}; the path is stopped until an operator looks")
         await passage.gate.stop_path(path.name)

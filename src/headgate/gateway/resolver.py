@@ -50,6 +50,9 @@ async def fetch(gate: Gate, doubt: Suspect) -> Settlement | None:
     try:
         out = sending(way.sender, "GET", f"/v1/responses/{doubt.response_id}", [], b"", show_id(doubt.attempt))
         receiving = await way.upstream.send(out.head, out.body, False)
+        if way.answered_by_a_rehearsal(receiving.headers):
+            receiving.abort()
+            return None
         body = await receiving.read(MOST_JSON_BYTES)
     except (NotSent, Cut, Stalled, ValueError):
         return None
