@@ -113,7 +113,7 @@ def test_a_budget_that_ends_in_the_middle_of_a_task_keeps_the_work_that_was_done
     key = world.key("ending")
     developer = codex(key)
     ran = developer.exec()
-    assert ran.code == 1 and "Budget used up: budget workspace:ending" in ran.shown, ran.shown
+    assert ran.code == 1 and f"Budget used up: budget key:{key.id}" in ran.shown, ran.shown
     holds = world.agrees(key)
     assert 1 <= len(holds) < 4 and world.refusals(key) == ["budget_exhausted"]
     assert "succeeded in" in ran.shown, "its first command ran"
@@ -261,6 +261,14 @@ def test_a_token_command_works_and_the_list_of_models_leaves_the_prompt_alone(wo
     assert ran.code == 0 and "metadata" not in ran.shown, ran.shown
     (before,), (after,) = world.agrees(plain), world.agrees(listed)
     assert (before.model, before.input_tokens) == (after.model, after.input_tokens)
+
+
+def test_one_list_of_models_is_read_by_codex_and_by_sdks(world: World) -> None:
+    authorized = {"authorization": f"Bearer {world.key('narrow').key}"}
+    bare, asked = (httpx2.get(f"{world.base_url}/models{query}", headers=authorized) for query in ("", "?client_version=0.169.0"))
+    assert bare.status_code == asked.status_code == 200 and bare.json() == asked.json()
+    assert asked.json()["object"] == "list" and asked.json()["models"] == []
+    assert {model["id"] for model in asked.json()["data"]} == {"gpt-5.4-mini"}
 
 
 def test_the_doctor_of_codex_is_content(world: World, codex: Make) -> None:

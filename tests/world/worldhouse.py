@@ -42,10 +42,23 @@ wait_ms = 0
 """
 WORKSPACES = (
     ("broke", '"*"', "0.001"),  # no useful amount of anything
-    ("short", '"*"', "0.4"),  # room for the least output of a turn, not for all that a model can write
-    ("ending", '"*"', "0.32"),  # room for a turn or two of a coding agent
-    ("busy", '"*"', "1"),  # one call can hold it all
     ("narrow", '"gpt-5.4-mini", "gpt-5.5-2026-04-23"', "5"),  # two models
+    ("short", '"*"', "100"),
+    ("ending", '"*"', "100"),
+    ("busy", '"*"', "100"),
+)
+# What each key of a workspace may draw: the next test has its own.
+PER_KEY = """
+[[budget]]
+scope = "key:*"
+workspace = "{name}"
+period = "month"
+cap = "{cap}"
+"""
+KEYS = (
+    ("short", "0.4"),  # room for the least output of a turn, not for all that a model can write
+    ("ending", "0.32"),  # room for a turn or two of a coding agent
+    ("busy", "1"),  # one call can hold it all
 )
 
 
@@ -155,6 +168,7 @@ class World:
         self._environment = {**os.environ, "PYTHONPATH": str(source), "REHEARSAL_KEY": CREDENTIAL}
         text = default_file(rehearsal=True, listen="127.0.0.1:0", base_url=self.rehearsal.base_url, credential="env:REHEARSAL_KEY")
         text += "".join(SCARCE.format(name=name, models=models, cap=cap) for name, models, cap in WORKSPACES)
+        text += "".join(PER_KEY.format(name=name, cap=cap) for name, cap in KEYS)
         (folder / "headgate.toml").write_text(text)
         self._log_file = folder / "gate.log"
         with self._log_file.open("wb") as log:
