@@ -3,8 +3,8 @@
 SDKs read `data`, Codex reads `models`. An entry of `models` replaces everything that Codex knows of a model, its base instructions
 included (they are a required field), so an entry of our own making would quietly give every developer another prompt. Measured with Codex
 0.169.0: from an empty list it takes its own metadata for the models it knows; from a body without the list it asks again. So an entry is
-only there when an operator wrote it (`codex debug models` prints the shape). A provider with `model_catalog_url` takes the list as all there
-is: from an empty one it has no default model, and of a model that is named it knows nothing.
+only there when an operator wrote it (`codex debug models` prints the shape). With `model_catalog_url` the list is all there is to Codex:
+from an empty one it has no default model, and of a model that is named it knows nothing.
 """
 
 from __future__ import annotations
