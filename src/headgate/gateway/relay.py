@@ -212,7 +212,7 @@ async def _stream(passage: Passage, receiving: Receiving) -> Outcome:
         if meter.broken:
             receiving.abort()
         elif whole:
-            answer.write(whole)
+            answer.write(whole, more=receiving.complete)
             if answer.paused and not answer.gone:
                 receiving.pause()
 
@@ -229,7 +229,7 @@ async def _stream(passage: Passage, receiving: Receiving) -> Outcome:
     if not meter.ended:
         passage.fail(Reason.UPSTREAM_CUT, "The provider's stream stopped before its end. What it billed is being found out")
         return _outcome(passage, receiving, msgspec.structs.replace(meter.seen, terminal=None), Ending.CUT)
-    answer.write(meter.rest())
+    answer.write(meter.rest(), more=True)
     answer.finish()
     return _outcome(passage, receiving, meter.seen, Ending.CUT)
 

@@ -25,7 +25,7 @@ from headgate.store.ledger import Ledger
 from headgate.terms.budget import Leg
 from headgate.terms.order import Order, Settlement
 
-MOST_WORKS = 64
+MOST_WORKS = 128  # a hold and a settlement each of 64 requests
 MOST_TURNS = 64  # how many that wait are asked again in one batch
 RETRY_FULL_SECONDS = 1
 
