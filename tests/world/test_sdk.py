@@ -255,11 +255,14 @@ def test_a_shortened_answer_says_so_in_a_header_and_a_comment(world: World) -> N
 def test_the_models_are_those_that_the_key_may_use(world: World) -> None:
     client = through(world, world.key("narrow").key)
     listed = list(client.models.list())
-    assert {model.id for model in listed} == {"gpt-5.4-mini", "gpt-5.5-2026-04-23"} & {model.id for model in listed} != set()
-    assert all(model.object == "model" for model in listed)
-    assert client.models.retrieve(listed[0].id).id == listed[0].id
-    with pytest.raises(openai.NotFoundError):
-        client.models.retrieve("gpt-6-astra")
+    assert [(model.id, model.object) for model in listed] == [("gpt-5.4-mini", "model"), ("gpt-5.5-2026-04-23", "model")]
+    for model in listed:
+        assert client.models.retrieve(model.id) == model
+        assert client.responses.create(**{**ASK, "model": model.id}).model.startswith(model.id)
+    for other in ("gpt-6-astra", "gpt-5.5"):
+        with pytest.raises(openai.NotFoundError):
+            client.models.retrieve(other)
+    assert through(world, world.key().key).models.retrieve("gpt-5.5-2026-04-23").id == "gpt-5.5-2026-04-23"
 
 
 # -- callers who leave -----------------------------------------------------------------------------------------------

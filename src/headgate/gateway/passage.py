@@ -30,15 +30,7 @@ _JSON = b"content-type: application/json\r\n"
 
 async def list_models(gate: Gate, call: Call, answer: Answer) -> None:
     """The models that this key may use, in one body for SDKs and Codex. Nothing is asked of the provider."""
-    workspace = call.world.workspaces[call.caller.workspace]
-    allowed = [names for names in (workspace.models, call.caller.models) if names is not None]
-    entries: dict[str, ModelEntry] = {}
-    for path in workspace.paths:
-        for tariff in call.world.book.models(path, call.arrived_us):
-            if all(tariff.model in names for names in allowed):
-                entries.setdefault(
-                    tariff.model, ModelEntry(tariff.model, path, tariff.window_tokens, tariff.max_output_tokens, tariff.reasoning)
-                )
+    entries = _entries(call)
     lines = _JSON + b"x-headgate-request: " + show_id(call.request).encode() + b"\r\n"
     if call.matched.route.action is Action.LIST_MODELS:
         return answer.send(200, lines, models_body(list(entries.values())))
@@ -49,6 +41,21 @@ async def list_models(gate: Gate, call: Call, answer: Answer) -> None:
             gate, call, Refusal(Reason.MODEL_NOT_FOUND, f"This key has no such model. It may use: {may}", param="model"), answer
         )
     return answer.send(200, lines, model_body(entry))
+
+
+def _entries(call: Call) -> dict[str, ModelEntry]:
+    """By every name of the price book, and by the dated names that are allowed or asked for, as a call may use them."""
+    workspace = call.world.workspaces[call.caller.workspace]
+    allowed = [names for names in (workspace.models, call.caller.models) if names is not None]
+    dated = {name for names in allowed for name in names} | ({call.matched.object_id} if call.matched.object_id is not None else set[str]())
+    book, entries = call.world.book, dict[str, ModelEntry]()
+    for path in workspace.paths:
+        named = {tariff.model: tariff for tariff in book.models(path, call.arrived_us)}
+        named |= {name: tariff for name in dated if (tariff := book.tariff(path, name, call.arrived_us)) is not None}
+        for name, tariff in named.items():
+            if all(name in names or tariff.model in names for names in allowed):
+                entries.setdefault(name, ModelEntry(name, path, tariff.window_tokens, tariff.max_output_tokens, tariff.reasoning))
+    return entries
 
 
 async def pass_free(gate: Gate, call: Call, body: bytes, answer: Answer) -> None:
