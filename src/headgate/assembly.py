@@ -274,7 +274,7 @@ class House:
         """One command as JSON to one answer as JSON: {"ok": …} or {"error": "…"}."""
         try:
             command = decoder.decode(line)
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, RecursionError) as error:
             return encoder.encode({"error": f"not a command: {error}"})
         try:
             return encoder.encode({"ok": await self._obey(command)})
@@ -312,7 +312,7 @@ class House:
             raise Wrong(f"nothing was changed:\n{error}") from error
         changed = [name for name, new, old in _fixed(settings, self.settings) if new != old]
         if changed:
-            raise Wrong(f"nothing was changed: {', '.join(changed)} need a restart, not a reload")
+            raise Wrong(f"nothing was changed: {', '.join(changed)} cannot change while the gate runs; restart it")
 
         def apply(ledger: Ledger) -> object:
             ledger.apply_caps(settings.rules)
