@@ -131,7 +131,8 @@ class Gatehouse:
         try:
             yield
         finally:
-            self.run(self.house.gate.desk.change(lambda ledger: _most_pages(ledger, 1 << 30)))
+            if self._open:
+                self.run(self.house.gate.desk.change(lambda ledger: _most_pages(ledger, 1 << 30)))
 
     def workspace_of(self, caller: Caller) -> str:
         return next(str(row[4]) for row in self.book.run("keys") if row[0] == caller.key_id)

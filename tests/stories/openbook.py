@@ -42,7 +42,9 @@ class Book:
     def _open(self) -> Iterator[Database]:
         database = open_reader(self._data / LEDGER_FILE)
         try:
+            database.begin_reading()  # what is read is of one instant, whatever settles meanwhile
             yield database
+            database.rollback()
         finally:
             database.close()
 
@@ -102,5 +104,6 @@ class Book:
     def proves(self) -> None:
         """Everything that `headgate ledger verify` would find wrong."""
         with self._open() as database:
+            database.rollback()
             report = verify(database)
         assert report.whole, report.findings

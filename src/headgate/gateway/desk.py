@@ -35,8 +35,9 @@ class Desk:
         """Resolves once the hold is durable, or there is no room."""
         return cast(Awaitable[Grant | Refusal], self._ask(order))
 
-    def settle(self, settlement: Settlement) -> Awaitable[Settled | None]:
-        return cast(Awaitable[Settled | None], self._ask(settlement))
+    def settle(self, settlement: Settlement) -> Awaitable[Settled | Refusal | None]:
+        """A refusal: the gate stops on a disk that is full, and the hold stays open for the next start to doubt."""
+        return cast(Awaitable[Settled | Refusal | None], self._ask(settlement))
 
     def record(self, record: Record) -> Awaitable[str | Refusal]:
         return cast(Awaitable[str | Refusal], self._ask(record))

@@ -9,7 +9,7 @@ from headgate.names import Instant, show_id
 from headgate.pricing.bill import bill
 from headgate.pricing.cost import TIER_NAMES
 from headgate.terms.ending import Charge, Outcome
-from headgate.terms.order import Grant, Settlement
+from headgate.terms.order import Grant, Settled, Settlement
 from headgate.wire.api import Api
 
 
@@ -55,7 +55,7 @@ async def close(gate: Gate, call: Call, prepared: Prepared, grant: Grant, outcom
     settled = await gate.desk.settle(asked)
     workspace = prepared.workspace.name
     took_ms = (gate.wall_us() - call.arrived_us) // 1000
-    charged = settled.charged_nano if settled is not None else 0
+    charged = settled.charged_nano if isinstance(settled, Settled) else 0
     gate.tally.add("exchanges_total", "workspace", workspace, "model", prepared.order.model, "ending", outcome.ending.value)
     gate.tally.add("charged_nano_total", "workspace", workspace, amount=charged)
     gate.tally.took("exchange_milliseconds", workspace, took_ms)
@@ -64,7 +64,7 @@ async def close(gate: Gate, call: Call, prepared: Prepared, grant: Grant, outcom
         path=prepared.order.path, ending=outcome.ending.value, charge=asked.charge.value, held_nano=grant.nano, charged_nano=charged,
         status=outcome.status, ms=took_ms, shortened=int(grant.shortened),
     )  # fmt: skip
-    if settled is not None and settled.frozen:
+    if isinstance(settled, Settled) and settled.frozen:
         gate.journal.say("breach", request=show_id(call.request), breach_nano=settled.breach_nano, overrun_nano=settled.overrun_nano)
         gate.tally.add("breaches_total", "workspace", workspace)
         gate.freeze(settled.frozen)
