@@ -208,6 +208,7 @@ def test_the_next_month_is_another_budget(gate: Open) -> None:
     assert caller.respond(max_output_tokens=16).error["policy_code"] == "budget_exhausted"
     shifted.both_ahead_us = 32 * 86_400 * MICROSECONDS
     assert caller.respond(max_output_tokens=16).status == 200
+    house.at_rest()
     assert [balance.posted > 0 for balance in house.book.budgets()] == [True, True]
     house.at_rest()
 
