@@ -71,6 +71,15 @@ def test_a_conversation_that_was_not_made_through_the_gate_is_absent(gate: Open,
     assert rehearsal.requests() == 0
 
 
+def test_a_file_that_was_not_made_through_the_gate_is_absent(gate: Open, rehearsal: Rehearsal) -> None:
+    caller = gate(workspace()).caller()
+    parts = [{"type": "input_text", "text": "Read it"}, {"type": "input_file", "file_id": "file-of-somebody"}]
+    absent(caller.ask("POST", "/v1/responses", {"model": "gpt-5.5", "input": [{"role": "user", "content": parts}]}))
+    part = {"type": "file", "file": {"file_id": "file-of-somebody"}}
+    absent(caller.ask("POST", "/v1/chat/completions", {"model": "gpt-5.5", "messages": [{"role": "user", "content": [part]}]}))
+    assert rehearsal.requests() == 0
+
+
 def test_an_owner_reads_lists_and_deletes_its_own(gate: Open, rehearsal: Rehearsal) -> None:
     house = gate(workspace())
     caller = house.caller()

@@ -22,6 +22,7 @@ from headgate.terms.order import Grant, Order
 from headgate.wire.api import Api
 from headgate.wire.codex import Claimed, clean_turn_metadata, turn_facts
 from headgate.wire.headers import request_headers
+from headgate.wire.references import files_named
 from headgate.wire.request import Edits, ModelRequest, read_request, write_request
 
 
@@ -94,13 +95,17 @@ _CONVERSATION = msgspec.json.Decoder(str | _Named)
 
 
 def context_of(gate: Gate, asked: ModelRequest, workspace: str) -> int | Refusal | None:
-    """The tokens of what the request goes on from, None when they are not known. What is not the workspace's own is absent."""
+    """The tokens of what the request goes on from; None: not known. What it names and is not the workspace's own is absent."""
     if asked.conversation:
         try:
             named = _CONVERSATION.decode(asked.fields["conversation"])
         except msgspec.DecodeError:
             return Refusal(Reason.INVALID_FIELD, "conversation: it is not the id of one.", param="conversation")
         owned = gate.objects.owned(named if isinstance(named, str) else named.id, workspace)
+        if isinstance(owned, Refusal):
+            return owned
+    for file in files_named(asked):
+        owned = gate.objects.owned(file, workspace)
         if isinstance(owned, Refusal):
             return owned
     if asked.previous_response_id is None:
