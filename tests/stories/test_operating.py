@@ -231,6 +231,22 @@ def test_a_breach_closes_its_shape_and_nothing_else_until_an_operator_opens_it(g
     again.stop()
 
 
+def test_an_answer_of_a_dearer_model_is_posted_at_its_price_and_counted(gate: Open, rehearsal: Rehearsal) -> None:
+    house = gate(workspace())
+    rehearsal.set(caching=False)
+    caller = house.caller()
+    plain = caller.respond(model="gpt-5.4-2026-03-05")
+    swapped = caller.respond(metadata={"rehearsal_fault": "dearer_model"})
+    assert swapped.json["model"].startswith("gpt-5.5-pro") and plain.json["model"].startswith("gpt-5.4")
+    for heard in (plain, swapped):
+        assert house.settled(heard.request).posted_nano == int(rehearsal.call(heard.request)["billed_nano_ceiling"])
+    house.at_rest()
+    counts = house.house.gate.tally.counts
+    assert {labels: count for labels, count in counts.items() if labels[0].startswith("answered")} == {
+        ("answered_by_another_model_total", "workspace", "one", "model", "gpt-5.5"): 1
+    }
+
+
 def test_a_gate_that_is_told_to_stop_finishes_the_streams_that_run(rehearsal: Rehearsal, root: Path, tmp_path: Path) -> None:
     process = GateProcess(root / "src", tmp_path / "gate", configuration(rehearsal.base_url, workspace(), drain=20))
     caller = process.caller()

@@ -59,6 +59,14 @@ async def close(gate: Gate, call: Call, prepared: Prepared, grant: Grant, outcom
     gate.tally.add("exchanges_total", "workspace", workspace, "model", prepared.order.model, "ending", outcome.ending.value)
     gate.tally.add("charged_nano_total", "workspace", workspace, amount=charged)
     gate.tally.took("exchange_milliseconds", workspace, took_ms)
+    answered = outcome.model
+    if answered is not None and answered != prepared.order.model:
+        named = gate.world.book.tariff(prepared.order.path, answered, call.arrived_us)
+        if named is None or named.model != prepared.order.model:
+            # Billed as the dearer of the two, or, where the book does not know the name, as what was asked for: somebody has to look.
+            gate.tally.add("answered_by_another_model_total", "workspace", workspace, "model", prepared.order.model)
+            model = prepared.order.model
+            gate.journal.say("answered_by_another_model", request=show_id(call.request), asked=model, answered=answered[:100])
     gate.journal.say(
         "exchange", request=show_id(call.request), workspace=workspace, key=call.caller.key, model=prepared.order.model,
         path=prepared.order.path, ending=outcome.ending.value, charge=asked.charge.value, held_nano=grant.nano, charged_nano=charged,
