@@ -88,7 +88,8 @@ def share_(as_json: bool, pairs: int, seconds: int) -> None:
         result, result.passed, as_json,
         f"production, {result.production_calls:,} calls: {result.production_refusals} refused; p99 {result.alone_p99_us / 1000:.1f} ms "
         f"alone, {result.beside_p99_us / 1000:.1f} ms beside {result.ci_per_second} CI calls a second; median ratio {result.ratio} of "
-        f"{result.pairs} pairs, {result.allowed} allowed{'' if result.still else ': this machine was not still'}",
+        f"{result.pairs} pairs (of the provider, past the gate, {result.provider_ratio}), {result.allowed} allowed"
+        f"{'' if result.still else ': this machine was not still'}",
         result.told,
     )  # fmt: skip
 

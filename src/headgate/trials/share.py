@@ -2,7 +2,9 @@
 
 Rule 1  Calls begin by the clock, whether or not earlier ones have ended: a slow gate cannot hide behind fewer calls.
 Rule 2  Turns alternate, alone and beside, so that whatever else this machine does falls on both.
-Rule 3  A machine that is not still is told: more turns are added, and where that does not help the median over the pairs is allowed more.
+Rule 3  A few calls go to the provider without the gate all the time. The provider shares this machine, and what it became slower by itself
+        is not the gate's doing.
+Rule 4  A machine that is not still is told: more turns are added, and where that does not help the median over the pairs is allowed more.
 """
 
 from __future__ import annotations
@@ -18,12 +20,13 @@ import uvloop
 from headgate.trials import configuration
 from headgate.trials.client import Client, Heard, post, refusal_of
 from headgate.trials.judging import MOST_TOLD
-from headgate.trials.stage import LOCAL, Process, Stage, free_port
+from headgate.trials.stage import CREDENTIAL, LOCAL, Process, Stage, free_port
 
 GOAL_MILLE = 1200  # p99 beside CI ÷ p99 alone, in thousandths
 UNSTILL_MILLE = 1500  # the same, where production alone already differs from itself
 STILL_MILLE = 1400  # the greatest ÷ the least p99 of turns alone on a machine that is still
 CI_NORMAL = 2  # calls a second
+DIRECT = 20  # calls a second past the gate
 TIMES = 100
 MOST_ADDED = 2  # times the turns that were asked for
 WARM_SECONDS = 2
@@ -39,18 +42,23 @@ class SharePlan(msgspec.Struct, frozen=True):
 
 
 class ShareResult(msgspec.Struct):
-    """p99 in microseconds: of all turns together, and of each. `ratio` is beside ÷ alone, the median over the pairs, a decimal in text."""
+    """p99 in microseconds: of all turns together, and of each. Ratios are beside ÷ alone, the median over the pairs, decimals in text:
+    `ratio` of production, `provider_ratio` of the calls past the gate.
+    """
 
     production_per_second: int
     ci_per_second: int
     pairs: int = 0
     ratio: str = "9"
+    provider_ratio: str = "9"
     allowed: str = "0"
     still: bool = False
     alone_p99_us: int = 0
     beside_p99_us: int = 0
     alone_us: list[int] = []
     beside_us: list[int] = []
+    direct_alone_us: list[int] = []
+    direct_beside_us: list[int] = []
     production_calls: int = 0
     production_refusals: int = 0
     ci_calls: int = 0
@@ -135,7 +143,7 @@ class _Share:
         most = self._plan.pairs * (1 + MOST_ADDED)
         await self._warm(gate, port)
         while self.result.pairs < most and (self.result.pairs < self._plan.pairs or not self.result.still):
-            await self._pair(gate, port)
+            await self._pair(gate, port, judge.port)
         return self.result
 
     async def _warm(self, gate: Process, port: int) -> None:
@@ -143,28 +151,31 @@ class _Share:
         await load.run(WARM_SECONDS)
         load.close()
 
-    async def _pair(self, gate: Process, port: int) -> None:
+    async def _pair(self, gate: Process, port: int, provider_port: int) -> None:
         """One turn alone, one beside; each pair has the other order of the one before."""
         order = (False, True) if self.result.pairs % 2 == 0 else (True, False)
         for with_ci in order:
             production = _Load(port, gate.issue("production", "shop"), self._plan.production)
             ci = _Load(port, gate.issue("ci", "runaway"), self._plan.ci if with_ci else CI_NORMAL)
-            await asyncio.gather(production.run(self._plan.seconds), ci.run(self._plan.seconds))
-            self._enter(with_ci, production, ci)
-            production.close()
-            ci.close()
+            direct = _Load(provider_port, CREDENTIAL, DIRECT)
+            await asyncio.gather(*(load.run(self._plan.seconds) for load in (production, ci, direct)))
+            self._enter(with_ci, production, ci, direct)
+            for load in (production, ci, direct):
+                load.close()
         result = self.result
         result.pairs += 1
-        ratios = [beside * 1000 // alone for alone, beside in zip(result.alone_us, result.beside_us, strict=True)]
+        ratio, provider = _ratio(result.alone_us, result.beside_us), _ratio(result.direct_alone_us, result.direct_beside_us)
         result.still = max(result.alone_us) * 1000 <= min(result.alone_us) * STILL_MILLE
-        result.ratio = _mille(statistics.median_high(ratios))
-        result.allowed = _mille(GOAL_MILLE if result.still else UNSTILL_MILLE)
+        allowed = GOAL_MILLE * max(1000, provider) // 1000
+        result.ratio, result.provider_ratio = _mille(ratio), _mille(provider)
+        result.allowed = _mille(allowed if result.still else max(allowed, UNSTILL_MILLE))
+        alone, beside = result.alone_us[-1] / 1000, result.beside_us[-1] / 1000
         self._progress(
-            f"pair {result.pairs}: p99 alone {result.alone_us[-1] / 1000:.1f} ms, beside CI {result.beside_us[-1] / 1000:.1f} ms; "
-            f"median ratio {result.ratio}, allowed {result.allowed}{'' if result.still else ' (this machine is not still)'}"
+            f"pair {result.pairs}: p99 alone {alone:.1f} ms, beside CI {beside:.1f} ms; median ratio {result.ratio}, "
+            f"of the provider {result.provider_ratio}, allowed {result.allowed}{'' if result.still else ' (this machine is not still)'}"
         )
 
-    def _enter(self, with_ci: bool, production: _Load, ci: _Load) -> None:
+    def _enter(self, with_ci: bool, production: _Load, ci: _Load, direct: _Load) -> None:
         result = self.result
         result.production_calls += production.calls
         result.production_refusals += len(production.refused)
@@ -175,10 +186,12 @@ class _Share:
         if with_ci:
             self._beside += production.took_us
             result.beside_us = [*result.beside_us, p99]
+            result.direct_beside_us = [*result.direct_beside_us, _p99(direct.took_us)]
             result.beside_p99_us = _p99(self._beside)
         else:
             self._alone += production.took_us
             result.alone_us = [*result.alone_us, p99]
+            result.direct_alone_us = [*result.direct_alone_us, _p99(direct.took_us)]
             result.alone_p99_us = _p99(self._alone)
 
 
@@ -197,6 +210,11 @@ def _why(heard: Heard) -> str:
 
 def _p99(took: list[int]) -> int:
     return sorted(took)[len(took) * 99 // 100] if took else 0
+
+
+def _ratio(alone: list[int], beside: list[int]) -> int:
+    """The median over the pairs, in thousandths."""
+    return statistics.median_high(after * 1000 // before for before, after in zip(alone, beside, strict=True))
 
 
 def _mille(thousandths: int) -> str:
