@@ -34,6 +34,8 @@ from tests.stories.provider import Rehearsal
 from headgate.control.command import Thaw
 from headgate.terms.ending import Ending
 
+pytestmark = pytest.mark.slow
+
 # The published matrix of faults that a gateway has to survive, entry by entry.
 MATRIX = """
 DNS fail; connect refused; connect time-out; TLS bad cert; TLS expired; pool exhausted; 400; 401; 403; 404; 413; 422; 429 with Retry-After;

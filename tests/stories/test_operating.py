@@ -14,6 +14,8 @@ from headgate.control.command import Reload, Resolve, RevokeKey, RotateKey, SetC
 from headgate.gateway import service
 from headgate.names import MICROSECONDS
 
+pytestmark = pytest.mark.slow
+
 MONTH = "workspace:one/month/money"
 LONG = {"metadata": {"rehearsal_text_tokens": "400"}}
 
@@ -197,6 +199,13 @@ def test_a_clock_that_jumps_opens_no_new_period_and_keeps_the_old_ones(gate: Ope
     assert caller.respond().status == 200
     assert len(house.book.budgets()) == 1
     house.at_rest()
+    # A gate that starts in the past cannot know that: but the book has seen a later month, and draws on no earlier one again.
+    house.stop()
+    shifted.both_ahead_us = -40 * 86_400 * MICROSECONDS
+    again = Gatehouse(house.folder, house.text, shifted.clock())
+    late = Caller(again.port, caller.key).respond()
+    assert (late.status, late.error["policy_code"]) == (503, "clock_unsure")
+    again.stop()
 
 
 def test_the_next_month_is_another_budget(gate: Open) -> None:
