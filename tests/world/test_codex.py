@@ -142,13 +142,13 @@ def test_a_shortened_answer_says_so_where_it_shows(world: World, codex: Make) ->
 
 def test_a_budget_that_is_busy_is_waited_for(world: World, codex: Make) -> None:
     key = world.key("busy")
-    world.rehearsal.set(delta_events=80, event_ms=50)
+    world.rehearsal.set(text_tokens=300, delta_events=80, event_ms=50)
     ask = {"model": "gpt-5.5", "input": "Say hello.", "max_output_tokens": 30_000, "stream": True}
     authorized = {"authorization": f"Bearer {key.key}"}
     with httpx2.stream("POST", f"{world.base_url}/responses", json=ask, headers=authorized, timeout=PATIENCE_S) as other:
         pieces = other.iter_bytes()
         next(pieces)
-        world.rehearsal.set(delta_events=0, event_ms=0)
+        world.rehearsal.set(text_tokens=0, delta_events=0, event_ms=0)
         developer = codex(key)
         process = developer.start()
         assert b"response.completed" in b"".join(pieces)

@@ -68,7 +68,7 @@ REFUSED = ("status_400", "status_404", "status_409", "status_413", "status_422",
 BROKE = ("status_500", "status_502", "status_503", "status_529")
 # Bad answers that a client must see as they are, and odd ones that are none.
 ODD = ("failed_with_usage", "error_midstream", "incomplete_max_tokens", "incomplete_content_filter", "refusal_text", "usage_extra_fields",
-       "informational", "connection_close", "line_ends_crlf", "comments_and_retry", "utf8_split", "event_64k")  # fmt: skip
+       "trailers", "informational", "connection_close", "line_ends_crlf", "comments_and_retry", "utf8_split", "event_64k")  # fmt: skip
 STREAMS_ONLY = {"error_midstream", "line_ends_crlf", "comments_and_retry"}
 RESPONSES_ONLY = {"failed_with_usage", "event_64k"}
 
@@ -160,7 +160,7 @@ def test_a_budget_that_is_gone_is_one_request_and_one_sentence(world: World, api
 
 def test_a_budget_that_is_busy_is_waited_for_by_the_sdk_itself(world: World) -> None:
     key = world.key("busy")
-    world.rehearsal.set(delta_events=60, event_ms=40)
+    world.rehearsal.set(text_tokens=300, delta_events=60, event_ms=40)
     heard: list[tuple[int, str | None, str | None]] = []
 
     def hear(answer: httpx2.Response) -> None:
@@ -169,6 +169,7 @@ def test_a_budget_that_is_busy_is_waited_for_by_the_sdk_itself(world: World) -> 
     # 30 dollars a million output tokens: the first call holds nine tenths of the cap for as long as it is open.
     with through(world, key.key).responses.create(**{**ASK, "max_output_tokens": 30_000}, stream=True) as events:
         next(iter(events))
+        world.rehearsal.set(text_tokens=0, delta_events=0, event_ms=0)
         client = through(world, key.key, max_retries=20, http_client=httpx2.Client(event_hooks={"response": [hear]}))
         told = client.responses.create(**{**ASK, "max_output_tokens": 10_000})
         assert told.status == "completed"
@@ -271,7 +272,7 @@ def test_the_models_are_those_that_the_key_may_use(world: World) -> None:
 @pytest.mark.parametrize("api", ["responses", "chat"])
 def test_a_stream_that_the_caller_closes_is_charged_what_it_used(world: World, api: str) -> None:
     key = world.key()
-    world.rehearsal.set(delta_events=20, event_ms=20)
+    world.rehearsal.set(text_tokens=100, delta_events=20, event_ms=30)
     client = through(world, key.key)
     events: Any = client.responses.create(**ASK, stream=True) if api == "responses" else client.chat.completions.create(**CHAT, stream=True)
     next(iter(events))
