@@ -25,10 +25,13 @@ from headgate.store.sqlite import StoreError, open_reader
 def init(config_file: Path) -> None:
     """Write headgate.toml: development, CI and production at $500, $1,000 and $5,000 a month."""
     try:
-        config_file.parent.mkdir(parents=True, exist_ok=True)
+        if not config_file.parent.is_dir():
+            config_file.parent.mkdir(parents=True)
         with config_file.open("x", encoding="utf-8") as opened:
             opened.write(default_file())
-    except FileExistsError:
+    except FileExistsError as error:
+        if not config_file.exists():
+            fail(Exit.FAILED, f"{config_file}: cannot be written ({error.filename} is not a folder)")
         fail(Exit.FAILED, f"{config_file} exists and is left as it is; edit it, or name another file with --config")
     except OSError as error:
         fail(Exit.FAILED, f"{config_file}: cannot be written ({error.strerror})")

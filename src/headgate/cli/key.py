@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -37,7 +38,7 @@ def issue(
     """Issue a key. It is shown once."""
     settings = read_settings(config_file)
     asked = IssueKey(
-        actor=actor(), workspace=workspace, label=label, facts=dict(_pair(fact) for fact in facts), models=list(models) or None,
+        actor=actor(), workspace=workspace, label=label, facts=_facts(facts), models=list(models) or None,
         networks=list(networks), days=days,
     )  # fmt: skip
     _show_issued(msgspec.convert(command(settings, asked), Issued), as_json)
@@ -84,11 +85,16 @@ def revoke(config_file: Path, as_json: bool, key_id: str, reason: str) -> None:
         click.echo(f"{found.id} ({found.label}, {found.workspace}) is revoked: its open calls were ended, the next one is refused")
 
 
-def _pair(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not equals:
-        fail(Exit.USAGE, f"--fact {text!r}: write NAME=VALUE, for example --fact team=payments")
-    return name, value
+def _facts(texts: Sequence[str]) -> dict[str, str]:
+    facts: dict[str, str] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals:
+            fail(Exit.USAGE, f"--fact {text!r}: write NAME=VALUE, for example --fact team=payments")
+        if name in facts:
+            fail(Exit.USAGE, f"--fact: {name} stands twice; a key proves one value of each")
+        facts[name] = value
+    return facts
 
 
 def _row(line: KeyRow, now: int) -> tuple[str, ...]:
@@ -106,3 +112,5 @@ def _show_issued(issued: Issued, as_json: bool) -> None:
     click.echo(
         f"Key {issued.id} of workspace {issued.workspace}, until {show_instant(issued.expires_us)} UTC. It is not shown again.", err=True
     )
+    if issued.replaced_ends_us is not None:
+        click.echo(f"{issued.replaces} goes on until {show_instant(issued.replaced_ends_us)} UTC.", err=True)

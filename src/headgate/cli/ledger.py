@@ -36,7 +36,7 @@ def verify(config_file: Path, as_json: bool) -> None:
         show_json(report)
     else:
         for finding in report.findings:
-            click.echo(f"{finding.rule}  {finding.where}: {finding.sentence}")
+            click.echo(f"{finding.rule.value}  {finding.where}: {finding.sentence}")
         click.echo(f"{len(report.findings)} finding(s) in {report.holds:,} holds and {report.leaves:,} leaves")
     if report.findings:
         raise SystemExit(int(Exit.FINDINGS))

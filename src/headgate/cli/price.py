@@ -36,7 +36,7 @@ def list_(config_file: Path, as_json: bool, path_name: str | None) -> None:
     """One line per model and path: its standard prices in dollars per million tokens, and when they were verified."""
     settings = read_settings(config_file)
     book, now = _book(settings), _now()
-    names = [path_name] if path_name is not None else list(settings.paths)
+    names = [_path(settings, path_name)] if path_name is not None else list(settings.paths)
     found = [row for name in names for row in list_rows(book.models(name, now), now)]
     if as_json:
         show_json([dict(zip(LIST_COLUMNS, row, strict=True)) for row in found])
@@ -52,7 +52,7 @@ def list_(config_file: Path, as_json: bool, path_name: str | None) -> None:
 def show(config_file: Path, as_json: bool, model: str, path_name: str | None) -> None:
     """Every price of MODEL: unit, tier, context band; and its window."""
     settings = read_settings(config_file)
-    name = path_name or next(iter(settings.paths))
+    name = _path(settings, path_name) if path_name is not None else next(iter(settings.paths))
     tariff = _book(settings).tariff(name, model, _now())
     if tariff is None:
         fail(Exit.FAILED, f"{model!r} has no price on path {name}; `headgate price list` shows what has")
@@ -97,6 +97,12 @@ def import_(config_file: Path, as_json: bool, sheet: Path | None, public: bool, 
         show_json(made)
     else:
         click.echo(f"{made.sheet}: {made.models} models, {made.fresh} new row(s), sheet {made.digest[:12]}")
+
+
+def _path(settings: Settings, name: str) -> str:
+    if name not in settings.paths:
+        fail(Exit.FAILED, f"there is no path {name!r}; headgate.toml has: {', '.join(settings.paths)}")
+    return name
 
 
 def _read(sheet: Path | None, public: bool) -> Sheet:

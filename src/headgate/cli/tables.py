@@ -9,6 +9,7 @@ import click
 import msgspec
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -25,7 +26,8 @@ def show_table(columns: Sequence[str], table: Sequence[Sequence[str]], empty: st
         return
     drawn = Table(*columns, box=None, header_style="bold", pad_edge=False)
     for row in table:
-        drawn.add_row(*row)
+        # As text: a label that looks like markup would be obeyed, and vanish from the list.
+        drawn.add_row(*map(Text, row))
     console = Console(highlight=False, soft_wrap=False)
     if not console.is_terminal:
         console = Console(highlight=False, width=400)

@@ -63,6 +63,8 @@ class Issued(msgspec.Struct, frozen=True):
     key: str
     workspace: str
     expires_us: int
+    replaces: str | None = None
+    replaced_ends_us: int | None = None
 
 
 _body = msgspec.json.Decoder(KeyBody)
@@ -105,10 +107,10 @@ def rotate(ledger: Ledger, command: RotateKey, workspaces: Sequence[str]) -> Iss
         raise Wrong(f"key {old.id} has expired, so nobody depends on it any more; issue a new one instead of rotating it")
     _check(old.workspace, workspaces, command.days)
     fresh = _add(ledger, old.workspace, old.label, old.body, command.days, command.actor)
-    ends_us = ledger.now + command.overlap_hours * 3600 * MICROSECONDS
+    ends_us = min(ledger.now + command.overlap_hours * 3600 * MICROSECONDS, old.expires_us)
     ledger.database.run("shorten_key", (ends_us, fresh.id, old.id))
     ledger.record("key", {"do": "rotate", "key": old.id, "to": fresh.id, "actor": command.actor, "ends": ends_us})
-    return fresh
+    return msgspec.structs.replace(fresh, replaces=old.id, replaced_ends_us=ends_us)
 
 
 def revoke(ledger: Ledger, command: RevokeKey) -> KeyRow:
