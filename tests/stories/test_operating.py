@@ -199,13 +199,19 @@ def test_a_clock_that_jumps_opens_no_new_period_and_keeps_the_old_ones(gate: Ope
     assert caller.respond().status == 200
     assert len(house.book.budgets()) == 1
     house.at_rest()
-    # A gate that starts in the past cannot know that: but the book has seen a later month, and draws on no earlier one again.
+
+
+def test_a_gate_that_starts_in_the_past_draws_on_no_earlier_day_again(gate: Open) -> None:
+    shifted = Shifted()
+    house = gate(workspace(legs=3), clock=shifted.clock())
+    caller = house.caller()
+    assert caller.respond().status == 200
     house.stop()
-    shifted.both_ahead_us = -40 * 86_400 * MICROSECONDS
+    shifted.both_ahead_us = -3 * 86_400 * MICROSECONDS
     again = Gatehouse(house.folder, house.text, shifted.clock())
-    late = Caller(again.port, caller.key).respond()
-    assert (late.status, late.error["policy_code"]) == (503, "clock_unsure")
+    refused = Caller(again.port, caller.key).respond()
     again.stop()
+    assert (refused.status, refused.error["policy_code"]) == (503, "clock_unsure")
 
 
 def test_the_next_month_is_another_budget(gate: Open) -> None:
