@@ -73,8 +73,8 @@ def test_a_client_that_leaves_in_the_middle_of_a_line_disturbs_nobody(tmp_path: 
 
 
 @pytest.mark.parametrize("length", [MOST_PATH_BYTES - 1, MOST_PATH_BYTES, MOST_PATH_BYTES + 1, MOST_PATH_BYTES + 50])
-def test_a_name_fits_exactly_when_the_kernel_takes_it(tmp_path: Path, length: int) -> None:
-    os.chdir(tmp_path)
+def test_a_name_fits_exactly_when_the_kernel_takes_it(tmp_path: Path, length: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     file = Path("ü" * (length // 4) + "x" * (length - 2 * (length // 4)))
     assert len(os.fsencode(file)) == length
 
