@@ -166,7 +166,7 @@ def build_way(path: PathSettings) -> Way:
     return Way(sender, Upstream(origin))
 
 
-class House:
+class RunningGate:
     """A running gate and what it was built from; obeys commands and reloads. `read` gives the settings anew."""
 
     def __init__(

@@ -74,7 +74,7 @@ def test_a_pipeline_that_grows_is_held_back_and_served_in_the_end() -> None:
         caller.writer.write(GET * total)
         await until(lambda: len(held.answers) == 1)
         await asyncio.sleep(0.05)
-        (connection,) = listeners._house.connections
+        (connection,) = listeners._lobby.connections
         assert not connection.reading
         assert len(connection.buffer) < 600_000 < len(GET) * total
         door.serving = lambda head, body, answer: answer.send(204, b"", b"")
@@ -323,7 +323,7 @@ def test_a_client_that_does_not_read_holds_back_the_writer_and_not_our_memory() 
             answer.write(event)
             written += 1
             await asyncio.sleep(0)
-        (connection,) = listeners._house.connections
+        (connection,) = listeners._lobby.connections
         assert connection.transport.get_write_buffer_size() <= QUICK.write_buffer + len(event) + 20
         assert resumed == []
         sink = asyncio.ensure_future(_swallow(caller.reader))

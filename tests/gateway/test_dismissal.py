@@ -87,13 +87,13 @@ def test_a_call_that_has_no_answer_yet_is_refused(house: Gatehouse, rehearsal: R
 
 def test_a_call_that_waits_for_room_is_not_sent_any_more(house: Gatehouse, rehearsal: Rehearsal) -> None:
     house.write(configuration(rehearsal.base_url, workspace(month="1", wait_ms="20000")))
-    house.run(house.house.reload("test"))
+    house.run(house.running.reload("test"))
     caller, other = house.caller(), house.caller()
     rehearsal.set(first_token_ms=500)
     first = other.stream(max_output_tokens=30_000)
     eventually(lambda: rehearsal.requests() == 1)
     waiting = caller.stream(max_output_tokens=30_000)
-    eventually(lambda: len(house.house.gate.open_exchanges) == 2)
+    eventually(lambda: len(house.running.gate.open_exchanges) == 2)
     revoke(house, caller)
     heard = waiting.rest()
     assert (heard.status, heard.error["policy_code"]) == (401, "invalid_key")
@@ -141,7 +141,7 @@ def test_the_keys_of_a_workspace_that_is_taken_away_are_refused_and_their_stream
     line = caller.stream()
     line.until(b"delta")
     house.write(configuration(rehearsal.base_url, workspace()))
-    house.run(house.house.reload("test"))
+    house.run(house.running.reload("test"))
     assert told(line)["error"]["policy_code"] == "invalid_key"
     assert caller.respond().error["policy_code"] == "invalid_key"
     house.at_rest()
@@ -154,6 +154,6 @@ def test_other_commands_end_no_call(house: Gatehouse, rehearsal: Rehearsal) -> N
     line.until(b"delta")
     house.command(RotateKey(actor="alice", key=caller.key_id, overlap_hours=0))
     house.command(SetCap(actor="alice", rule="workspace:one/month/money", scope="workspace:one", cap=10**12, reason="x", hours=1))
-    house.run(house.house.reload("test"))
+    house.run(house.running.reload("test"))
     assert line.rest().events[-1]["type"] == "response.completed"
     assert caller.respond().error["policy_code"] == "expired_key", "a rotated key without overlap begins nothing new"

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tests.gateway.dialogue import PLAIN, NotingDoor, call, open_door, run
 from tests.gateway.provider import Provider, Script
 
-from headgate.gateway.connection import Connection, House
+from headgate.gateway.connection import Connection, Lobby
 from headgate.gateway.listener import Limits
 from headgate.gateway.upstream import Cut, Origin, Upstream
 
@@ -297,7 +297,7 @@ def outcome(pieces: list[bytes]) -> tuple[list[tuple[str, str, bytes]], list[str
     """What comes of these bytes in these pieces, and then the end of the connection."""
     door, tape = NotingDoor(body_limit=2_000), Tape()
     door.serving = lambda head, body, answer: answer.send(200, PLAIN, b"ok\n")
-    connection = Connection(House(door, Limits()))
+    connection = Connection(Lobby(door, Limits()))
     connection.connection_made(tape)
     for piece in pieces:
         if piece:

@@ -60,7 +60,7 @@ def plain(scenes: list[Scene]) -> Heards:
 def without_room(scenes: list[Scene]) -> Heards:
     """The only connection of the path is taken by a call that gets no answer for a while."""
     scene = scenes[0]
-    upstream = scene.house.house.gate.world.ways["pool-exhausted"].upstream
+    upstream = scene.house.running.gate.world.ways["pool-exhausted"].upstream
     upstream.origin = msgspec.structs.replace(upstream.origin, pool_s=0.1)
     scene.rehearsal.fault("stall_before_headers")
     taken = scene.open()
@@ -79,7 +79,7 @@ def writer_held(house: Gatehouse) -> Iterator[Callable[[], None]]:
         busy.set()
         assert go.wait(30)
 
-    house.spawn(house.house.gate.desk.change(wait))
+    house.spawn(house.running.gate.desk.change(wait))
     assert busy.wait(30)
     try:
         yield go.set
@@ -91,7 +91,7 @@ def gone_before_the_hold(scenes: list[Scene]) -> Heards:
     house = scenes[0].house
     with writer_held(house):
         lines = [scene.open() for scene in scenes]
-        eventually(lambda: len(house.house.gate.open_exchanges) == len(scenes))
+        eventually(lambda: len(house.running.gate.open_exchanges) == len(scenes))
         for line in lines:
             line.hang_up()
         eventually(lambda: house.service.listeners.connections == 0)

@@ -25,7 +25,7 @@ from tests.stories.callers import Caller
 from tests.stories.openbook import Book, Entry
 from tests.stories.provider import CREDENTIAL, PATIENCE_S
 
-from headgate.assembly import SYSTEM_CLOCK, House
+from headgate.assembly import SYSTEM_CLOCK, RunningGate
 from headgate.config.load import load
 from headgate.control.command import AnyCommand, IssueKey, encoder
 from headgate.store.folder import SOCKET_FILE
@@ -74,9 +74,9 @@ class Gatehouse:
 
     def start(self) -> None:
         async def begin() -> None:
-            self.house = House(lambda: load(self.folder / "headgate.toml", self.environment), self.clock, self.faults.append)
-            self.service = await self.house.start()
-            self.port = self.house.port
+            self.running = RunningGate(lambda: load(self.folder / "headgate.toml", self.environment), self.clock, self.faults.append)
+            self.service = await self.running.start()
+            self.port = self.running.port
 
         try:
             self.run(begin())
@@ -115,7 +115,7 @@ class Gatehouse:
 
     def command(self, asked: AnyCommand) -> Any:
         """One command, as the socket takes it; a refused one raises what it was told."""
-        answer = json.loads(self.run(self.house.obey(encoder.encode(asked))))
+        answer = json.loads(self.run(self.running.obey(encoder.encode(asked))))
         if "error" in answer:
             raise CommandRefused(answer["error"])
         return answer["ok"]
@@ -127,20 +127,20 @@ class Gatehouse:
     @contextlib.contextmanager
     def full_disk(self) -> Iterator[None]:
         """The database may not grow by a page until the block ends: SQLite says what it says when a disk is full."""
-        self.run(self.house.gate.desk.change(lambda ledger: _most_pages(ledger, 1)))
+        self.run(self.running.gate.desk.change(lambda ledger: _most_pages(ledger, 1)))
         try:
             yield
         finally:
             if self._open:
-                self.run(self.house.gate.desk.change(lambda ledger: _most_pages(ledger, 1 << 30)))
+                self.run(self.running.gate.desk.change(lambda ledger: _most_pages(ledger, 1 << 30)))
 
     def workspace_of(self, caller: Caller) -> str:
         return next(str(row[4]) for row in self.book.run("keys") if row[0] == caller.key_id)
 
     def at_rest(self) -> None:
         """Wait until every exchange has settled, then hold the gate and its book to what is true of a gate at rest."""
-        eventually(lambda: not self.house.gate.open_exchanges)
-        for name, way in self.house.gate.world.ways.items():
+        eventually(lambda: not self.running.gate.open_exchanges)
+        for name, way in self.running.gate.world.ways.items():
             assert way.upstream.in_use == 0, f"path {name} still uses a connection"
         assert self.faults == []
         assert [balance for balance in self.book.budgets() if balance.held != balance.suspect] == []

@@ -30,7 +30,7 @@ def test_nothing_is_sent_before_its_hold_is_durable(gate: Open, rehearsal: Rehea
     caller = house.caller()
     with writer_held(house):
         line = caller.stream()
-        eventually(lambda: len(house.house.gate.open_exchanges) == 1)
+        eventually(lambda: len(house.running.gate.open_exchanges) == 1)
         assert house.book.holds() == 0 and rehearsal.requests() == 0
     heard = line.rest()
     assert heard.status == 200 and house.book.holds() == rehearsal.requests() == 1
@@ -145,7 +145,7 @@ def test_a_key_with_many_calls_does_not_make_another_key_wait_behind_all_of_them
     rehearsal.set(first_token_ms=60)
     with ThreadPoolExecutor(6) as threads:
         opened = [busy.stream(max_output_tokens=FIRM) for _ in range(5)]
-        eventually(lambda: len(house.house.gate.open_exchanges) == 5)
+        eventually(lambda: len(house.running.gate.open_exchanges) == 5)
         late = other.stream(max_output_tokens=FIRM)
         assert {heard.status for heard in threads.map(lambda line: line.rest(), [*opened, late])} == {200}
     served = [call["headgate_request"] for call in rehearsal.calls()]

@@ -39,7 +39,7 @@ def test_a_caller_who_reads_nothing_and_then_hangs_up_pays_what_was_billed(gate:
 
 
 def provider_is_held_back(house: Gatehouse) -> bool:
-    wires = house.house.gate.world.ways["openai"].upstream._wires
+    wires = house.running.gate.world.ways["openai"].upstream._wires
     return any(wire.receiving is not None and wire.receiving.held for wire in wires)
 
 
@@ -48,7 +48,7 @@ def test_a_caller_who_hangs_up_before_the_hold_is_durable_pays_nothing(gate: Ope
     caller = house.caller()
     with writer_held(house):
         line = caller.stream()
-        eventually(lambda: len(house.house.gate.open_exchanges) == 1)
+        eventually(lambda: len(house.running.gate.open_exchanges) == 1)
         line.hang_up()
         eventually(lambda: house.service.listeners.connections == 0)
     house.at_rest()
@@ -66,7 +66,7 @@ def test_a_caller_who_only_closed_its_side_is_not_left_waiting_for_an_answer_tha
     with socket.create_connection(("127.0.0.1", house.port), timeout=30) as connection, writer_held(house) as release:
         connection.sendall(head.encode() + body)
         connection.shutdown(socket.SHUT_WR)
-        eventually(lambda: any(answer.gone for _, answer in house.house.gate.open_exchanges.values()))
+        eventually(lambda: any(answer.gone for _, answer in house.running.gate.open_exchanges.values()))
         release()
         with pytest.raises(ConnectionResetError):
             connection.recv(65_536)
@@ -134,7 +134,7 @@ def narrow(rehearsal: Rehearsal) -> str:
 
 def test_a_drain_that_takes_too_long_leaves_a_doubt_and_no_connection(gate: Open, rehearsal: Rehearsal) -> None:
     house = gate(workspace())
-    house.house.gate.drain_seconds = 0
+    house.running.gate.drain_seconds = 0
     rehearsal.set(event_ms=200)
     line = house.caller().stream(store=False, **LONG)
     request = line.until(b"output_text.delta").request

@@ -137,7 +137,7 @@ def test_a_raised_cap_lets_those_in_who_wait(gate: Open, rehearsal: Rehearsal) -
     line = caller.stream()
     eventually(lambda: rehearsal.requests() == 1)
     waiting = caller.stream()
-    eventually(lambda: len(house.house.gate.open_exchanges) == 2)
+    eventually(lambda: len(house.running.gate.open_exchanges) == 2)
     house.command(cap("50"))
     eventually(lambda: rehearsal.requests() == 2)
     assert "x-headgate-shortened" not in waiting.rest().headers and line.rest().status == 200
@@ -178,7 +178,7 @@ def test_a_gate_that_stops_on_a_full_disk_leaves_its_open_calls_in_doubt(
             pass
         assert line.rest().status == 200
         house.stop(1)
-        assert house.faults == [] and not any("faults_total" in labels for labels in house.house.gate.tally.counts)
+        assert house.faults == [] and not any("faults_total" in labels for labels in house.running.gate.tally.counts)
     again = Gatehouse(house.folder, house.text)
     entry = again.book.told(line.heard.request)
     assert (entry.state, entry.ending) == ("SUSPECT", "crashed")
@@ -256,7 +256,7 @@ def test_an_answer_of_a_dearer_model_is_posted_at_its_price_and_counted(gate: Op
     for heard in (plain, swapped):
         assert house.settled(heard.request).posted_nano == int(rehearsal.call(heard.request)["billed_nano_ceiling"])
     house.at_rest()
-    counts = house.house.gate.tally.counts
+    counts = house.running.gate.tally.counts
     assert {labels: count for labels, count in counts.items() if labels[0].startswith("answered")} == {
         ("answered_by_another_model_total", "workspace", "one", "model", "gpt-5.5"): 1
     }

@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 import uvloop
 
-from headgate.assembly import House, harden
+from headgate.assembly import RunningGate, harden
 from headgate.cli.address import cannot_listen
 from headgate.cli.ending import Exit
 from headgate.config.load import load
@@ -40,31 +40,31 @@ def run_gate(config_file: Path, lifeline: int | None = None) -> int:
 
 
 async def _serve(read: Callable[[], Settings], lifeline: int | None) -> int:
-    house = House(read)
+    running = RunningGate(read)
     loop = asyncio.get_running_loop()
     # Before anything is opened: a signal during the start is obeyed as soon as there is something to stop.
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, house.stopping.set)
+        loop.add_signal_handler(number, running.stopping.set)
     loop.add_signal_handler(signal.SIGHUP, lambda: None)  # the configuration was read just now
     try:
-        service = await house.start()
+        service = await running.start()
     except StoreError as error:
         _tell(str(error))
         return Exit.STORE
     except OSError as error:
-        _tell(cannot_listen("gate.listen", house.settings.gate.listen, error))
+        _tell(cannot_listen("gate.listen", running.settings.gate.listen, error))
         return Exit.ADDRESS
-    loop.add_signal_handler(signal.SIGHUP, lambda: _keep(loop.create_task(_reload(house))))
+    loop.add_signal_handler(signal.SIGHUP, lambda: _keep(loop.create_task(_reload(running))))
     if lifeline is not None:
-        loop.add_reader(lifeline, house.stopping.set)
+        loop.add_reader(lifeline, running.stopping.set)
     # What lives now lives long: the collector need not walk it again and again.
     gc.set_threshold(50_000, 20, 50)
     gc.collect()
     gc.freeze()
-    await house.stopping.wait()
+    await running.stopping.wait()
     if lifeline is not None:
         loop.remove_reader(lifeline)
-    await service.stop(house.settings.gate.drain_seconds)
+    await service.stop(running.settings.gate.drain_seconds)
     return Exit.DONE
 
 
@@ -72,11 +72,11 @@ def _tell(text: str) -> None:
     click.echo(f"headgate: {text}", err=True)
 
 
-async def _reload(house: House) -> None:
+async def _reload(running: RunningGate) -> None:
     try:
-        await house.reload("SIGHUP")
+        await running.reload("SIGHUP")
     except (Wrong, StoreError) as error:
-        house.gate.journal.say("reload_refused", why=str(error))
+        running.gate.journal.say("reload_refused", why=str(error))
 
 
 _tasks: set[asyncio.Task[None]] = set()

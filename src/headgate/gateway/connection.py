@@ -37,7 +37,7 @@ _PIECES = 256  # so many small pieces of a body are kept as they came; beyond th
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
-class House:
+class Lobby:
     """What all connections of one door share. The sweep of the listeners keeps the time and the header lines current."""
 
     def __init__(self, door: Door, limits: Limits) -> None:
@@ -82,10 +82,10 @@ class _Step(Enum):
 class Connection(asyncio.Protocol):
     """One connection of a client."""
 
-    def __init__(self, house: House) -> None:
-        self.house = house
+    def __init__(self, lobby: Lobby) -> None:
+        self.lobby = lobby
         self.step = _Step.HEAD
-        self.since = house.now  # when this step began; for HEAD when its first byte came, or when the connection fell idle
+        self.since = lobby.now  # when this step began; for HEAD when its first byte came, or when the connection fell idle
         self.buffer: bytes | bytearray = b""  # from `at` on not yet used
         self.at = 0
         self.judged = 0  # up to here an unfinished head was found possible
@@ -106,33 +106,33 @@ class Connection(asyncio.Protocol):
         self.half_closed = False
         self.written = 0
         self.flushed = 0
-        self.flushed_at = house.now
+        self.flushed_at = lobby.now
 
     # What the event loop tells.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)
-        house = self.house
-        self.transport.set_write_buffer_limits(high=house.limits.write_buffer)
+        lobby = self.lobby
+        self.transport.set_write_buffer_limits(high=lobby.limits.write_buffer)
         address = transport.get_extra_info("peername")
         self.peer = str(address[0]) if address else ""
-        others = len(house.connections)
-        if others >= house.limits.connections:
+        others = len(lobby.connections)
+        if others >= lobby.limits.connections:
             # Some are told why; a flood is only dropped.
-            if others >= house.limits.connections * 9 // 8 + 1:
+            if others >= lobby.limits.connections * 9 // 8 + 1:
                 self.cut(reset=True)
                 return
-            house.greet(self)
+            lobby.greet(self)
             self.refuse(Refusal(Reason.TOO_MANY_CONNECTIONS, "Too many connections are open; try again shortly."))
         else:
-            house.greet(self)
+            lobby.greet(self)
 
     def data_received(self, data: bytes) -> None:
         step = self.step
         if step is _Step.HEAD:
             if self.at == len(self.buffer):
                 self.buffer, self.at, self.judged = data, 0, 0
-                self.since = self.house.now
+                self.since = self.lobby.now
             else:
                 self._keep(data)
             self._advance()
@@ -143,7 +143,7 @@ class Connection(asyncio.Protocol):
             self._advance()
         elif step is _Step.ANSWER:
             self._keep(data)
-            if len(self.buffer) - self.at > self.house.limits.surplus and self.reading:
+            if len(self.buffer) - self.at > self.lobby.limits.surplus and self.reading:
                 self.reading = False
                 self.transport.pause_reading()
 
@@ -162,7 +162,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.step = _Step.LOST
-        self.house.forget(self)
+        self.lobby.forget(self)
         self.buffer, self.at = b"", 0
         self._drop_body()
         answer, self.answer = self.answer, None
@@ -233,7 +233,7 @@ class Connection(asyncio.Protocol):
             return False
         self.head = head
         self.last = head.close
-        verdict = self.house.door.admit(head)
+        verdict = self.lobby.door.admit(head)
         if isinstance(verdict, Whole):
             self._answer_whole(head, verdict)
         else:
@@ -266,7 +266,7 @@ class Connection(asyncio.Protocol):
             return
         rest = bytes(buffer[start:])
         self.buffer, self.at = b"", 0
-        limits = self.house.limits
+        limits = self.lobby.limits
         self.step, self.got, self.credit = _Step.BODY, 0, limits.body_grace_s * limits.body_bytes_per_s
         if length == CHUNKED:
             self.chunks = ChunkReader(admitted.body_limit)
@@ -321,7 +321,7 @@ class Connection(asyncio.Protocol):
         answer = self.answer = Answer(self, head)
         if self.half_closed:
             answer.leave()
-        self.house.door.serve(ticket, head, body, answer)
+        self.lobby.door.serve(ticket, head, body, answer)
 
     # Writing.
 
@@ -329,19 +329,19 @@ class Connection(asyncio.Protocol):
         """Give the bytes to the kernel at once."""
         self.written += len(data)
         self.transport.write(data)
-        if self.paused and self.transport.get_write_buffer_size() > self.house.limits.unread_bytes + len(data):
+        if self.paused and self.transport.get_write_buffer_size() > self.lobby.limits.unread_bytes + len(data):
             self.cut(reset=True)
 
     def soon(self, callback: Callable[[], None]) -> None:
         """Call back in the next turn of the event loop."""
-        self.house.loop.call_soon(callback)
+        self.lobby.loop.call_soon(callback)
 
     def closing_lines(self) -> bytes:
         """The header lines that the connection itself decides: the date, and whether it goes on."""
-        house = self.house
-        if house.draining or (self.half_closed and self.at == len(self.buffer)):
+        lobby = self.lobby
+        if lobby.draining or (self.half_closed and self.at == len(self.buffer)):
             self.last = True
-        return house.last_lines if self.last else house.lines
+        return lobby.last_lines if self.last else lobby.lines
 
     def answered(self) -> None:
         """The answer has ended: close, or go on with the next request."""
@@ -354,18 +354,18 @@ class Connection(asyncio.Protocol):
             else:
                 self._close()
             return
-        self.step, self.since, self.judged = _Step.HEAD, self.house.now, self.at
+        self.step, self.since, self.judged = _Step.HEAD, self.lobby.now, self.at
         if not self.advancing and (self.at < len(self.buffer) or not self.reading):
             # In a turn of its own: a fault in the next request is not the business of whoever answered this one.
             self.soon(self._go_on)
 
     def refuse(self, refusal: Refusal) -> None:
         """Tell a fault of the wire and end the connection. What else was sent on it is never looked at."""
-        status, headers, body = self.house.door.refuse(refusal.reason, refusal.message)
+        status, headers, body = self.lobby.door.refuse(refusal.reason, refusal.message)
         self.last = True
         sent = b"" if self.head is not None and self.head.method == "HEAD" else body
         length = b"content-length: %d\r\n" % len(body)
-        self.write(b"".join((status_line(status), headers, length, self.house.last_lines, b"\r\n", sent)))
+        self.write(b"".join((status_line(status), headers, length, self.lobby.last_lines, b"\r\n", sent)))
         self._linger()
 
     def _linger(self) -> None:
@@ -376,7 +376,7 @@ class Connection(asyncio.Protocol):
         if self.half_closed:
             self._close()
             return
-        self.step, self.since = _Step.LINGER, self.house.now
+        self.step, self.since = _Step.LINGER, self.lobby.now
         if self.transport.can_write_eof():
             self.transport.write_eof()
         if not self.reading:
@@ -384,7 +384,7 @@ class Connection(asyncio.Protocol):
             self.transport.resume_reading()
 
     def _close(self) -> None:
-        self.step, self.since = _Step.CLOSING, self.house.now
+        self.step, self.since = _Step.CLOSING, self.lobby.now
         self.transport.close()
 
     def cut(self, *, reset: bool) -> None:
@@ -394,7 +394,7 @@ class Connection(asyncio.Protocol):
         if not reset:
             self._close()
             return
-        self.step, self.since = _Step.CLOSING, self.house.now
+        self.step, self.since = _Step.CLOSING, self.lobby.now
         answer, self.answer = self.answer, None
         if answer is not None:
             answer.lose()
@@ -410,7 +410,7 @@ class Connection(asyncio.Protocol):
 
     def sweep(self, now: float, elapsed: float) -> None:
         """Hold the client to the time limits of the step it is in; the last sweep was `elapsed` seconds ago."""
-        limits, step, waited = self.house.limits, self.step, now - self.since
+        limits, step, waited = self.lobby.limits, self.step, now - self.since
         waiting = self.transport.get_write_buffer_size()
         if waiting:
             flushed = self.written - waiting

@@ -11,7 +11,7 @@ import ssl
 from email.utils import formatdate
 
 from headgate.gateway.answer import Answer
-from headgate.gateway.connection import Connection, House
+from headgate.gateway.connection import Connection, Lobby
 from headgate.gateway.door import Admitted, Door, Limits, Whole
 from headgate.gateway.http1 import Head
 
@@ -22,23 +22,23 @@ class Listeners:
     """Every listening socket of one door, and every connection that came through it."""
 
     def __init__(self, door: Door, limits: Limits | None = None) -> None:
-        self._house = House(door, limits or Limits())
+        self._lobby = Lobby(door, limits or Limits())
         self._servers: list[asyncio.Server] = []
         self._timer: asyncio.TimerHandle | None = None
 
     @property
     def connections(self) -> int:
         """How many are open now."""
-        return len(self._house.connections)
+        return len(self._lobby.connections)
 
     async def listen(self, host: str, port: int, tls: ssl.SSLContext | None = None, backlog: int = 4096) -> int:
         """Accept clients on this address; returns the port (which matters where 0 was asked for)."""
         if self._timer is None:
             self._sweep()
         # Until a handshake is done there is no connection to count or to sweep: only this limit ends it.
-        handshake = self._house.limits.head_s if tls is not None else None
+        handshake = self._lobby.limits.head_s if tls is not None else None
         server = await asyncio.get_running_loop().create_server(
-            lambda: Connection(self._house),
+            lambda: Connection(self._lobby),
             host,
             port,
             ssl=tls,
@@ -51,17 +51,17 @@ class Listeners:
 
     def drain(self) -> None:
         """Accept nobody else, let go of idle connections, and end the others with the answer they are waiting for."""
-        self._house.draining = True
+        self._lobby.draining = True
         for server in self._servers:
             server.close()
-        for connection in tuple(self._house.connections):
+        for connection in tuple(self._lobby.connections):
             connection.drain()
 
     async def drained(self, seconds: float) -> bool:
         """Whether every connection ended by itself within the time."""
         try:
             async with asyncio.timeout(seconds):
-                await self._house.empty.wait()
+                await self._lobby.empty.wait()
         except TimeoutError:
             return False
         return True
@@ -69,18 +69,18 @@ class Listeners:
     def close(self) -> None:
         """End everything now."""
         self.drain()
-        for connection in tuple(self._house.connections):
+        for connection in tuple(self._lobby.connections):
             connection.cut(reset=True)
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
     def _sweep(self) -> None:
-        loop, house = asyncio.get_running_loop(), self._house
+        loop, lobby = asyncio.get_running_loop(), self._lobby
         now = loop.time()
-        elapsed, house.now = now - house.now if house.now else 0.0, now
-        house.lines = f"date: {formatdate(usegmt=True)}\r\n".encode("ascii")
-        house.last_lines = house.lines + b"connection: close\r\n"
-        self._timer = loop.call_later(house.limits.sweep_s, self._sweep)
-        for connection in tuple(house.connections):
+        elapsed, lobby.now = now - lobby.now if lobby.now else 0.0, now
+        lobby.lines = f"date: {formatdate(usegmt=True)}\r\n".encode("ascii")
+        lobby.last_lines = lobby.lines + b"connection: close\r\n"
+        self._timer = loop.call_later(lobby.limits.sweep_s, self._sweep)
+        for connection in tuple(lobby.connections):
             connection.sweep(now, elapsed)

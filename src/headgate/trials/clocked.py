@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from headgate.assembly import House
+from headgate.assembly import RunningGate
 from headgate.control.command import AnyCommand, IssueKey, encoder
 from headgate.control.keys import Issued
 from headgate.ledger.period import instant_of
@@ -58,17 +58,17 @@ class _Answer(msgspec.Struct):
 
 
 class ClockedGate:
-    """The house and its commands, given as an operator gives them."""
+    """A running gate and its commands, given as an operator gives them."""
 
-    def __init__(self, house: House) -> None:
-        self._house = house
+    def __init__(self, running: RunningGate) -> None:
+        self._running = running
 
     @property
     def port(self) -> int:
-        return self._house.port
+        return self._running.port
 
     async def command(self, asked: AnyCommand) -> Issued | str:
-        answer = msgspec.json.decode(await self._house.obey(encoder.encode(asked)), type=_Answer)
+        answer = msgspec.json.decode(await self._running.obey(encoder.encode(asked)), type=_Answer)
         assert answer.ok is not None, f"the gate does not do {asked}: {answer.error}"
         return answer.ok
 
@@ -78,19 +78,19 @@ class ClockedGate:
         return issued
 
     def idle(self) -> bool:
-        return not self._house.gate.open_exchanges
+        return not self._running.gate.open_exchanges
 
 
 @contextlib.asynccontextmanager
 async def clocked_gate(file: Path, clock: MovedClock) -> AsyncGenerator[ClockedGate]:
     """A gate by this configuration; its log is written beside it. It is stopped, and its book closed, when this is left."""
-    house = House(lambda: configuration.read(file), clock.clock)
+    running = RunningGate(lambda: configuration.read(file), clock.clock)
     with (file.parent / "gate.log").open("a", encoding="utf-8") as log:
         # The log goes where standard error is when the gate starts.
         with contextlib.redirect_stderr(log):
-            service = await house.start()
+            service = await running.start()
         try:
-            yield ClockedGate(house)
+            yield ClockedGate(running)
         finally:
             await service.stop(10)
 
