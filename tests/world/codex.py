@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import pty
@@ -32,6 +33,8 @@ check_for_update_on_startup = false
 plugins = false
 apps = false
 unbounded_connection_retries = false
+# The terminal would start a server of its own in the background, which outlives it.
+daemon_auto_start = false
 
 [analytics]
 enabled = false
@@ -120,6 +123,7 @@ class Codex:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            start_new_session=True,
         )
 
     def exec(self, prompt: str = TASK, *options: str) -> Ran:
@@ -127,11 +131,28 @@ class Codex:
         return ended(self.start(prompt, *options))
 
 
+def end(process: subprocess.Popen[str] | subprocess.Popen[bytes]) -> None:
+    """Ends all of it: the program that npm installs only starts the real one."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait(PATIENCE_S)
+
+
+def left_running(folder: Path) -> list[str]:
+    """Programs that still work in or under the folder."""
+    found: list[str] = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # it ended while we looked
+            if (process / "cwd").readlink().is_relative_to(folder) or (process / "exe").readlink().is_relative_to(folder):
+                found.append(f"{process.name} {(process / 'exe').readlink()}")
+    return found
+
+
 def ended(process: subprocess.Popen[str]) -> Ran:
     try:
         last, shown = process.communicate(timeout=PATIENCE_S)
     except subprocess.TimeoutExpired:
-        process.kill()
+        end(process)
         last, shown = process.communicate()
         raise AssertionError(f"Codex did not come to an end:\n{shown}\n{last}") from None
     return Ran(process.returncode, last, shown)
@@ -183,6 +204,5 @@ class Terminal:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._process.send_signal(signal.SIGKILL)
-        self._process.wait(PATIENCE_S)
+        end(self._process)
         os.close(self._master)

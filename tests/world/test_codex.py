@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx2
 import pytest
-from tests.world.codex import TASK, Codex, Terminal, ended
+from tests.world.codex import TASK, Codex, Terminal, ended, left_running
 from tests.world.worldhouse import PATIENCE_S, Key, World, until
 
 pytestmark = pytest.mark.world
@@ -18,14 +18,15 @@ Make = Callable[..., Codex]
 
 
 @pytest.fixture
-def codex(program: Callable[[str], Path], world: World, tmp_path: Path) -> Make:
+def codex(program: Callable[[str], Path], world: World, tmp_path: Path) -> Iterator[Make]:
     binary = program("codex")
     program("git")
 
     def make(key: Key, base_url: str | None = None, **options: Any) -> Codex:
         return Codex(binary, tmp_path / key.id, base_url or world.base_url, key.key, **options)
 
-    return make
+    yield make
+    until(lambda: not any(left_running(tmp_path / folder.name) for folder in tmp_path.glob("key_*")), "Codex leaves nothing running")
 
 
 def test_a_task_of_several_turns_is_held_and_settled_turn_by_turn(world: World, codex: Make) -> None:
