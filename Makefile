@@ -67,6 +67,7 @@ demo: $(STAMPS)/run
 
 bench: $(STAMPS)/run
 	$(BIN)/python -m bench.run
+	$(BIN)/python -m bench.profile --workload W1
 
 mutants: $(STAMPS)/test
 	$(BIN)/python tools/mutants.py
