@@ -207,13 +207,15 @@ class RunningGate:
             reader = self._reader = open_reader(settings.gate.data / LEDGER_FILE)
             undo.callback(reader.close)
             gate = self.gate = self._build_gate(ledger, reader, ways)
-            listeners = Listeners(Reception(gate), Limits(connections=settings.gate.most_connections))
+            listeners = self._listeners = Listeners(Reception(gate), Limits(connections=settings.gate.most_connections))
             self._socket = CommandSocket(socket_file, self.obey)
             try:
-                self.port = await listeners.listen(settings.gate.listen.host, settings.gate.listen.port, self._tls)
+                # Commands first: whoever sees the port open may count on the socket.
                 await self._socket.open()
+                self.port = await listeners.listen(settings.gate.listen.host, settings.gate.listen.port, self._tls)
             except OSError:
                 listeners.close()
+                await self._socket.close()
                 await gate.desk.close()
                 raise
             undo.pop_all()
@@ -342,7 +344,7 @@ class RunningGate:
             started_us=self._started_us,
             now_us=self._clock.wall_us(),
             open_exchanges=len(gate.open_exchanges),
-            connections=self.service.listeners.connections,
+            connections=self._listeners.connections,
             draining=gate.draining,
             not_ready="draining" if gate.draining else self._not_ready(),
             counts=gate.tally.snapshot(),
