@@ -13,7 +13,7 @@ from tests.cli.terminal import Terminal
 from headgate.cli.main import COMMANDS, cli
 
 # What `--help` may import beside the standard library.
-LIGHT = {"headgate", "headgate.__main__", "headgate.cli", "headgate.cli.main", "headgate.cli.ending"}
+LIGHT = {"headgate", "headgate.__main__", "headgate.cli", "headgate.cli.main", "headgate.cli.ending", "headgate.store", "headgate.store.fault"}
 
 
 def imported(root: Path, *arguments: str) -> set[str]:

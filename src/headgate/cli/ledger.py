@@ -13,7 +13,7 @@ from headgate.cli.tables import show_json
 from headgate.control.command import Resolve, Thaw
 from headgate.control.doubts import Resolved
 from headgate.money import parse_dollars, show_dollars
-from headgate.store.sqlite import StoreError
+from headgate.store.fault import StoreError
 from headgate.store.verify import verify as verify_book
 
 

@@ -10,6 +10,7 @@ import click
 
 from headgate import __version__
 from headgate.cli.ending import Exit, fail
+from headgate.store.fault import StoreError
 
 # name -> (where it is, one line of help)
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -39,6 +40,12 @@ class Lazy(click.Group):
             return None
         module, _, name = COMMANDS[cmd_name][0].partition(":")
         return cast(click.Command, getattr(cast(Any, import_module(module)), name))
+
+    def invoke(self, ctx: click.Context) -> Any:  # Any: whatever a command returns, as click has it
+        try:
+            return super().invoke(ctx)
+        except StoreError as error:  # wherever in its work a command met a book that cannot be used
+            fail(Exit.STORE, str(error))
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

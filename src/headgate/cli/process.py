@@ -20,7 +20,7 @@ from headgate.config.load import load
 from headgate.config.problem import ConfigError
 from headgate.config.settings import Settings
 from headgate.control.command import Wrong
-from headgate.store.sqlite import StoreError
+from headgate.store.fault import StoreError
 
 # How often the interpreter offers the lock to the other thread, in seconds. With the default the writer would wait milliseconds for its
 # turn while the loop is busy, and every hold with it.

@@ -90,11 +90,12 @@ def _offline(settings: Settings, asked: Change) -> Any:  # Any: see above
     lock = DataLock(settings.gate.data)
     try:
         lock.take()
-        ledger = open_ledger(settings, SYSTEM_CLOCK)
-        with explaining(settings.gate.data / LEDGER_FILE), closing(ledger.database):
-            ledger.begin()
-            answer = carry_out(ledger, asked, Situation(tuple(settings.workspaces), settings.rules))
-            ledger.commit()
+        with explaining(settings.gate.data / LEDGER_FILE):
+            ledger = open_ledger(settings, SYSTEM_CLOCK)
+            with closing(ledger.database):
+                ledger.begin()
+                answer = carry_out(ledger, asked, Situation(tuple(settings.workspaces), settings.rules))
+                ledger.commit()
     except Wrong as error:
         fail(Exit.FAILED, str(error))
     except StoreError as error:

@@ -24,8 +24,8 @@ from headgate.cli.house import run_house
 from headgate.cli.process import run_gate
 from headgate.cli.reach import config_option, read_settings
 from headgate.gateway.journal import write_error
+from headgate.store.fault import StoreError
 from headgate.store.lock import DataLock
-from headgate.store.sqlite import StoreError
 
 HOUSE_PAUSE_S = 2
 KILL_AFTER_S = 15  # beyond the drain

@@ -6,7 +6,7 @@ import fcntl
 import os
 from pathlib import Path
 
-from headgate.store.sqlite import StoreError
+from headgate.store.fault import StoreError
 
 
 class DataLock:
@@ -34,8 +34,12 @@ class DataLock:
                 f"{self._file.parent}: in use by process {holder}; a running gate takes commands over its socket, "
                 "or stop it before you work offline"
             ) from error
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+        try:
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+        except OSError as error:
+            os.close(descriptor)
+            raise StoreError(f"{self._file.parent}: cannot be written ({error.strerror}); free some space, nothing was lost") from error
         self._descriptor = descriptor
 
     def release(self) -> None:

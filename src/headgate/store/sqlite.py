@@ -14,15 +14,13 @@ from typing import Protocol, cast
 
 import apsw
 
+from headgate.store.fault import StoreError
+
 Value = int | str | bytes | None
 Row = tuple[Value, ...]
 
 APPLICATION_ID = 0x48474154  # "HGAT": tells our file from any other SQLite file
 FIXED_LIBRARY = 3051003
-
-
-class StoreError(Exception):
-    """The book cannot be opened or used; the message says what to do next."""
 
 
 def _load_queries(text: str) -> dict[str, str]:
