@@ -104,25 +104,26 @@ def certificate(folder: Path, name: str) -> None:
 # -- commands ---------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_raised_cap_is_room_for_a_call_that_waits(house: Gatehouse, rehearsal: Rehearsal) -> None:
     house.write(configuration(rehearsal.base_url, workspace(month="1", wait_ms="25000")))
-    house.run(house.house.reload("test"))
+    house.run(house.running.reload("test"))
     caller = house.caller()
     rehearsal.set(first_token_ms=2_000)
     first = caller.stream(max_output_tokens=30_000)
     eventually(lambda: rehearsal.requests() == 1)
     waiting = caller.stream(max_output_tokens=30_000)
-    eventually(lambda: len(house.house.gate.open_exchanges) == 2)
+    eventually(lambda: len(house.running.gate.open_exchanges) == 2)
     house.command(SetCap(actor="alice", rule="workspace:one/month/money", scope="workspace:one", cap=5 * 10**9, reason="x", hours=1))
     eventually(lambda: rehearsal.requests() == 2)
-    assert len(house.house.gate.open_exchanges) == 2, "the first call has not settled yet: the raise alone let the second in"
+    assert len(house.running.gate.open_exchanges) == 2, "the first call has not settled yet: the raise alone let the second in"
     assert {line.rest().status for line in (first, waiting)} == {200}
     house.at_rest()
 
 
 def test_a_command_that_is_no_command_is_told_so(house: Gatehouse) -> None:
     for line in (b"", b"\xff", b"{}", b'{"do":"status"}', b"[" * 200_000, b'{"do":' * 50_000):
-        assert json.loads(house.run(house.house.obey(line)))["error"].startswith("not a command")
+        assert json.loads(house.run(house.running.obey(line)))["error"].startswith("not a command")
 
 
 def test_a_disk_that_is_full_is_told_to_the_operator_and_nothing_is_half_done(house: Gatehouse) -> None:
@@ -183,12 +184,12 @@ def reload(house: Gatehouse) -> str:
     ],
 )
 def test_a_reload_that_cannot_be_changes_nothing_and_says_why(house: Gatehouse, old: str, new: str, told: str) -> None:
-    before = house.house.settings
+    before = house.running.settings
     rewritten(house, old, new)
     with pytest.raises(CommandRefused, match="nothing was changed") as refused:
         reload(house)
     assert told in str(refused.value)
-    assert house.house.settings is before and house.caller().respond().status == 200
+    assert house.running.settings is before and house.caller().respond().status == 200
     assert house.book.leaves("reload") == []
 
 
@@ -202,7 +203,7 @@ def test_what_a_reload_changes_holds_from_the_next_call_on(house: Gatehouse) -> 
     digest = reload(house)
     assert caller.respond().error["policy_code"] == "model_not_allowed"
     assert caller.ask("POST", "/v1/responses", b"x" * (1024 * 1024 + 1)).status == 413
-    assert house.house.gate.drain_seconds == 9
+    assert house.running.gate.drain_seconds == 9
     (leaf,) = house.book.leaves("reload")
     assert (leaf["config"], leaf["actor"]) == (digest, "alice")
 

@@ -13,7 +13,10 @@ from tests.cli.terminal import Terminal
 from headgate.cli.main import COMMANDS, cli
 
 # What `--help` may import beside the standard library.
-LIGHT = {"headgate", "headgate.__main__", "headgate.cli", "headgate.cli.main", "headgate.cli.ending", "headgate.store", "headgate.store.fault"}
+LIGHT = {"headgate", "headgate.__main__", "headgate.cli", "headgate.cli.main", "headgate.cli.ending"} | {
+    "headgate.store",
+    "headgate.store.fault",
+}
 
 
 def imported(root: Path, *arguments: str) -> set[str]:
@@ -66,6 +69,7 @@ def test_a_command_that_does_not_exist_is_a_wrong_command_line(terminal: Termina
     assert "No such option" in terminal.told(2, "check", "--nope")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", [("-O",), ("-OO",), ()])
 def test_nothing_runs_without_its_assertions(root: Path, how: tuple[str, ...], tmp_path: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(root / "src"), **({} if how else {"PYTHONOPTIMIZE": "1"})}

@@ -11,6 +11,8 @@ from tests.stories.provider import Rehearsal
 
 from headgate.control.command import RevokeKey, RotateKey, SetCap
 
+pytestmark = pytest.mark.slow
+
 SLOW = {"delta_events": 40, "event_ms": 50}  # a stream of about two seconds
 
 

@@ -35,7 +35,7 @@ def init(config_file: Path) -> None:
         fail(Exit.FAILED, f"{config_file} exists and is left as it is; edit it, or name another file with --config")
     except OSError as error:
         fail(Exit.FAILED, f"{config_file}: cannot be written ({error.strerror})")
-    click.echo(f"wrote {config_file}; next: read it, set OPENAI_API_KEY, then `headgate check` and `headgate serve`")
+    click.echo(f"wrote {config_file}; next: read it, set OPENAI_API_KEY, then `headgate check`, `headgate serve` and `headgate key issue`")
 
 
 @click.command()
