@@ -195,11 +195,9 @@ def test_a_reload_that_cannot_be_changes_nothing_and_says_why(house: Gatehouse, 
 
 def test_what_a_reload_changes_holds_from_the_next_call_on(house: Gatehouse) -> None:
     caller = house.caller()
-    house.write(
-        house.text.replace('models = ["*"]', 'models = ["gpt-5.4-mini"]').replace(
-            "drain_seconds = 5", "drain_seconds = 9\nbody_limit_mib = 1"
-        )
-    )
+    assert house.running.gate.drain_seconds == 5
+    text = house.text.replace('models = ["*"]', 'models = ["gpt-5.4-mini"]')
+    house.write(text.replace("drain_seconds = 5", "drain_seconds = 9\nbody_limit_mib = 1"))
     digest = reload(house)
     assert caller.respond().error["policy_code"] == "model_not_allowed"
     assert caller.ask("POST", "/v1/responses", b"x" * (1024 * 1024 + 1)).status == 413
