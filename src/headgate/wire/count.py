@@ -10,7 +10,19 @@ import msgspec
 from headgate.wire.request import ModelRequest
 
 COUNTED = frozenset(
-    ["model", "input", "instructions", "tools", "tool_choice", "parallel_tool_calls", "previous_response_id", "conversation", "reasoning", "text", "truncation"]
+    [
+        "model",
+        "input",
+        "instructions",
+        "tools",
+        "tool_choice",
+        "parallel_tool_calls",
+        "previous_response_id",
+        "conversation",
+        "reasoning",
+        "text",
+        "truncation",
+    ]
 )
 
 
