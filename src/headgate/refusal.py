@@ -69,7 +69,6 @@ class Reason(Enum):
     # the ledger
     BUDGET_EXHAUSTED = "budget_exhausted"
     BUDGET_BUSY = "budget_busy"
-    LEDGER_UNAVAILABLE = "ledger_unavailable"
     DISK_LOW = "disk_low"
     CLOCK_UNSURE = "clock_unsure"
     GATE_FAULT = "gate_fault"
@@ -146,7 +145,6 @@ MANNERS: dict[Reason, Manner] = {
         429, Kind.BUDGET, False, "A budget has no useful amount left until its period ends or its cap is raised."
     ),
     Reason.BUDGET_BUSY: Manner(429, Kind.BUSY, True, "Open calls hold the rest of a budget; room comes back as they settle."),
-    Reason.LEDGER_UNAVAILABLE: Manner(503, Kind.GATE, True, "The hold could not be made durable, so nothing was sent."),
     Reason.DISK_LOW: Manner(503, Kind.GATE, True, "The disk of the ledger is nearly full; what is left is kept to settle open calls."),
     Reason.CLOCK_UNSURE: Manner(
         503, Kind.GATE, True, "The machine's clock jumped; no new budget period is opened until an operator restarts the gate."

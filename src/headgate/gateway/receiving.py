@@ -32,6 +32,10 @@ class NotSent(Exception):
     """Not one byte of the request left; the text says why."""
 
 
+class NoneFree(NotSent):
+    """Every connection that the call may use was busy for too long."""
+
+
 class Cut(Exception):
     """The request, or a part of it, was sent, and a complete and well-formed answer did not come."""
 

@@ -15,7 +15,7 @@ from headgate.gateway.gate import Call, Gate
 from headgate.gateway.listener import Answer
 from headgate.gateway.objects import Owned
 from headgate.gateway.prepare import Prepared
-from headgate.gateway.upstream import Cut, NotSent, Receiving, Stalled, Withdrawn
+from headgate.gateway.upstream import Cut, NoneFree, NotSent, Receiving, Stalled, Withdrawn
 from headgate.names import show_id
 from headgate.paths.direct import Sending
 from headgate.policy.workspace import OnDisconnect
@@ -117,6 +117,9 @@ async def attempt(passage: Passage, sending: Sending) -> Outcome:
     try:
         receiving = await way.upstream.send(sending.head, sending.body, workspace.protected)
         return await _pass(passage, receiving)
+    except NoneFree as fault:
+        passage.fail(Reason.PATH_BUSY, f"Path {way.sender.path.name} is busy: {fault}. Nothing was sent and nothing is charged")
+        return Outcome(Ending.NEVER_SENT)
     except NotSent as fault:
         passage.fail(Reason.UPSTREAM_UNREACHABLE, f"Path {way.sender.path.name}: {fault}. Nothing was sent and nothing is charged")
         return Outcome(Ending.NEVER_SENT)

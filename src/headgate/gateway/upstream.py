@@ -16,9 +16,9 @@ from functools import cached_property
 
 import msgspec
 
-from headgate.gateway.receiving import Cut, NotSent, Receiving, Stalled, Wire
+from headgate.gateway.receiving import Cut, NoneFree, NotSent, Receiving, Stalled, Wire
 
-__all__ = ["Cut", "NotSent", "Origin", "Receiving", "Stalled", "Upstream", "Withdrawn"]
+__all__ = ["Cut", "NoneFree", "NotSent", "Origin", "Receiving", "Stalled", "Upstream", "Withdrawn"]
 
 
 class Withdrawn(asyncio.CancelledError):
@@ -220,7 +220,7 @@ class Upstream:
             while queue and (queue[0][1] < now or queue[0][0].done()):
                 future, _ = queue.popleft()
                 if not future.done():
-                    future.set_exception(NotSent(f"no connection to {origin.host} was free within {origin.pool_s:g} seconds"))
+                    future.set_exception(NoneFree(f"no connection to {origin.host} was free within {origin.pool_s:g} seconds"))
         for wire in tuple(self._wires):
             wire.sweep(now, origin.head_s, origin.idle_s, origin.reuse_s)
         if self._wires or self._waiting or self._waiting_protected:
